@@ -1,0 +1,1 @@
+"""The canonical prediction event: log records, decoding, sanitising, columns."""

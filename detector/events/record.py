@@ -1,0 +1,69 @@
+"""A log record as a source hands it over, before anything is known about its content."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Partition(NamedTuple):
+    """One ordered piece of a log: a partition of a Kafka topic, or a file (partition 0)."""
+
+    topic: str
+    number: int
+
+
+class Position(NamedTuple):
+    """Where one record stands in the log; a file's offset is its zero-based line number."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One undecoded log record.
+
+    Attributes:
+        position: Where the record was read.
+        value: The body, or None for a tombstone.
+        key: The partitioning key, if any.
+        headers: Header names and values in the order received.
+        timestamp_ms: The broker's timestamp, milliseconds since the epoch; informative only.
+    """
+
+    position: Position
+    value: bytes | None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int | None = None
+
+    @property
+    def partition(self) -> Partition:
+        """The piece of the log that the record belongs to."""
+        return Partition(self.position.topic, self.position.partition)
+
+    @property
+    def next_offset(self) -> int:
+        """The offset to resume at once this record's effects are stored."""
+        return self.position.offset + 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be used, with the reason, kept so that nothing is lost.
+
+    Attributes:
+        position: Where the record was read.
+        reason: Stable identifier, the key it is counted under.
+        path: JSON path of the offending place.
+        detail: Sentence for a person.
+        body: The first bytes of the record, as received (bounded by the decoder).
+        size: Full size of the record's body in bytes.
+    """
+
+    position: Position
+    reason: str
+    path: str
+    detail: str
+    body: bytes
+    size: int

@@ -1,0 +1,1 @@
+"""Incidents: the aggregate and its state machine, severity, escalation policy. All pure."""

@@ -1,0 +1,1 @@
+"""Ground floor: clock, errors, metric names, logging. Imports nothing of the project."""

@@ -1,0 +1,317 @@
+"""The Protocols through which the use cases and the loop meet the outside.
+
+Every edge (`sources`, `storage`, `delivery`, `api`) implements or uses these and never another edge.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from detector.events.model import ClientKey, ModelKey
+from detector.events.record import DeadLetter, Partition, Record
+from detector.incidents.model import Incident, IncidentChange, Severity, Stage, TimelineEntry
+from detector.scoring.finding import AttackClass
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What one poll of a source yields.
+
+    Attributes:
+        records: In order within each partition.
+        assigned: Partitions newly given to this reader; they stay paused until `start`ed.
+        revoked: Partitions taken away; nothing may be written for them any more.
+        ended: The source is finite and exhausted.
+    """
+
+    records: Sequence[Record] = ()
+    assigned: tuple[Partition, ...] = ()
+    revoked: tuple[Partition, ...] = ()
+    ended: bool = False
+
+
+class Source(Protocol):
+    """An ordered, partitioned log of records."""
+
+    def poll(self, max_records: int, timeout_s: float) -> Poll:
+        """Return what is there, waiting up to `timeout_s` seconds for the first record."""
+        ...
+
+    def start(self, partition: Partition, offset: int | None) -> None:
+        """Begin an assigned partition at `offset`, or at its earliest record when None."""
+        ...
+
+    def pause(self) -> None:
+        """Stop fetching from all partitions while staying in the group."""
+        ...
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        ...
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Publish positions for lag tools; advisory, never what recovery rests on."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group and release connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The right to write for a partition: its epoch, and where to go on (None: the beginning)."""
+
+    partition: Partition
+    epoch: int
+    next_offset: int | None
+
+
+class Partitions(Protocol):
+    """Positions of the log's partitions, guarded by an owner epoch."""
+
+    def claim(self, partition: Partition) -> Ownership:
+        """Take the partition over by raising its epoch."""
+        ...
+
+    def advance(self, ownership: Ownership, next_offset: int) -> None:
+        """Store the position; raises `StaleEpochError` when another worker took over."""
+        ...
+
+    def positions(self) -> Mapping[Partition, int]:
+        """Stored next offsets."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Records that could not be used."""
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Store them; the same position twice is stored once."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Number of dead letters by reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentQuery:
+    """Filters (all optional, combined by and) and one page of a keyset-paginated listing.
+
+    Newest `opened_at` first, ties by id. `after` is an opaque cursor from a previous page.
+    """
+
+    tenant_id: str | None = None
+    client_id: str | None = None
+    model_id: str | None = None
+    attack_class: frozenset[AttackClass] = frozenset()
+    stage: frozenset[Stage] = frozenset()
+    min_severity: Severity | None = None
+    assignee: str | None = None
+    acknowledged: bool | None = None
+    opened_from: datetime | None = None
+    opened_before: datetime | None = None
+    after: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a listing; `next_cursor` is None on the last."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+class Incidents(Protocol):
+    """Incidents and their timelines."""
+
+    def get(self, incident_id: str) -> Incident | None:
+        """Return the incident, or None."""
+        ...
+
+    def open_for_client(self, client: ClientKey) -> Sequence[Incident]:
+        """All incidents of the client that are not closed, oldest first."""
+        ...
+
+    def save(self, change: IncidentChange) -> None:
+        """Store the change; raises `ConflictError` when `previous_version` is not the stored one."""
+        ...
+
+    def list(self, query: IncidentQuery) -> Page[Incident]:
+        """Return one page."""
+        ...
+
+    def timeline(self, incident_id: str) -> Sequence[TimelineEntry]:
+        """All entries in order."""
+        ...
+
+    def unacknowledged(self, opened_before: datetime, min_severity: Severity) -> Iterator[Incident]:
+        """Incidents created before that wall-clock time, not acknowledged, not closed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProfile:
+    """What is known of one client at one of its queries; features by catalogue name."""
+
+    client: ClientKey
+    first_seen: datetime
+    last_seen: datetime
+    queries: int
+    identity_source: str
+    status: str
+    features: Mapping[str, float]
+    scores: Mapping[str, float]
+
+
+class Clients(Protocol):
+    """The newest stored profile of each client."""
+
+    def put(self, profiles: Sequence[ClientProfile]) -> None:
+        """Insert or replace."""
+        ...
+
+    def get(self, client: ClientKey) -> ClientProfile | None:
+        """Return the profile, or None."""
+        ...
+
+
+class ReferenceStatus(StrEnum):
+    """Whether a stored reference judges traffic."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceInfo:
+    """A stored reference without its body."""
+
+    model: ModelKey
+    version: int
+    status: ReferenceStatus
+    created_at: datetime
+    events: int
+    clients: int
+    origin: str
+    digest: str
+    summary: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+class References(Protocol):
+    """Frozen pictures of benign traffic, versioned for each model."""
+
+    def add(self, info: ReferenceInfo, body: bytes) -> ReferenceInfo:
+        """Store as the model's next version (the given number is ignored); returns it numbered.
+
+        With `status` ACTIVE it replaces the active one. A body whose digest is already the active
+        one's is not stored again.
+        """
+        ...
+
+    def activate(self, model: ModelKey, version: int) -> ReferenceInfo:
+        """Make that version the one in force; raises `NotFoundError`."""
+        ...
+
+    def list(self, model: ModelKey | None = None) -> Sequence[ReferenceInfo]:
+        """Newest version first within each model."""
+        ...
+
+    def body(self, model: ModelKey, version: int | None = None) -> bytes | None:
+        """The stored bytes of that version, or of the active one when None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """A notification waiting to be delivered at least once under a stable id.
+
+    Attributes:
+        message_id: Stable across retries; receivers use it to drop repeats.
+        incident_id: Whose *current* state is sent at the moment of delivery.
+        event: Why: `incident.opened`, `incident.severity_raised`, `incident.escalated`, …
+        level: Escalation level, 1 for the first destination.
+        created_at: When the incident changed.
+        attempts: Deliveries tried so far.
+        due_at: Not before.
+    """
+
+    message_id: str
+    incident_id: str
+    event: str
+    level: int
+    created_at: datetime
+    attempts: int
+    due_at: datetime
+
+
+class Outbox(Protocol):
+    """Notifications written in the transaction of the change that they speak of."""
+
+    def put(self, messages: Sequence[OutboxMessage]) -> None:
+        """Add; an id that is already there is left as it is."""
+        ...
+
+    def lease(self, now: datetime, until: datetime, limit: int) -> Sequence[OutboxMessage]:
+        """Take due messages for this worker until `until`; no other worker gets them before."""
+        ...
+
+    def delivered(self, message_id: str, at: datetime) -> None:
+        """Mark as done."""
+        ...
+
+    def retry(self, message_id: str, due_at: datetime, error: str) -> None:
+        """Count an attempt and try again later."""
+        ...
+
+    def give_up(self, message_id: str, at: datetime, error: str) -> None:
+        """Count an attempt and stop trying; the row stays."""
+        ...
+
+    def pending(self) -> int:
+        """How many wait."""
+        ...
+
+
+class Transaction(Protocol):
+    """All repositories over one database transaction."""
+
+    @property
+    def incidents(self) -> Incidents: ...
+    @property
+    def partitions(self) -> Partitions: ...
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def references(self) -> References: ...
+    @property
+    def outbox(self) -> Outbox: ...
+
+
+class Store(Protocol):
+    """The database."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Commit at the end of the block, roll back on any error.
+
+        A lost or unwilling database raises `RecoverableError`.
+        """
+        ...
+
+    def ready(self) -> None:
+        """Return when the database answers and its schema is current, else raise."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
