@@ -1,0 +1,1 @@
+"""The tests, in the layout of the package that they test."""

