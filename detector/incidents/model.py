@@ -8,6 +8,10 @@ from enum import StrEnum
 from detector.scoring.finding import AttackClass, Evidence, Scalar
 
 
+GENESIS_HASH = "0" * 64
+"""What the first timeline entry is chained to."""
+
+
 class Severity(StrEnum):
     """How much an incident matters; `info` is not an alarm."""
 
@@ -57,13 +61,32 @@ class SeverityFactor:
 
 
 @dataclass(frozen=True, slots=True)
+class TechniqueMark:
+    """How far one technique's findings are applied to an incident, so that a replay adds nothing.
+
+    Attributes:
+        technique: Name of the hypothesis.
+        query: Highest ordinal among the client's queries at which it was found; 0 for never.
+        time_ms: Latest event time at which it was found; 0 for never.
+        superseded: A better explanation took its place; its findings add no evidence any more.
+    """
+
+    technique: str
+    query: int
+    time_ms: int
+    superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One client's suspected attack of one class on one model.
 
     `severity` is the one that counts: the analyst's override where there is one, else the computed
     one; `computed_severity` and its breakdown are always kept. `version` grows by one with every
     change and guards against lost updates. Times are timezone-aware UTC. `opened_at` and
-    `last_seen` are event times; `created_at` and `acknowledged_at` are wall-clock times.
+    `last_seen` are event times; the other times are wall-clock times. `escalation_level` is the
+    highest level of people told so far. `timeline_head` is the newest entry's hash and
+    `timeline_length` the number of entries, so that a shortened timeline shows too.
     """
 
     incident_id: str
@@ -96,7 +119,16 @@ class Incident:
     acknowledged_by: str | None = None
     verdict: Verdict | None = None
     closed_at: datetime | None = None
+    marks: tuple[TechniqueMark, ...] = ()
+    escalation_level: int = 1
+    timeline_length: int = 0
+    timeline_head: str = GENESIS_HASH
     version: int = 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether later findings of the same kind extend it instead of opening another one."""
+        return self.stage is not Stage.CLOSED
 
 
 class TimelineKind(StrEnum):

@@ -15,7 +15,6 @@ from detector.events.record import DeadLetter, Partition, Record
 from detector.incidents.model import Incident, IncidentChange, Severity, Stage, TimelineEntry
 from detector.scoring.finding import AttackClass
 
-
 T = TypeVar("T")
 
 
@@ -137,24 +136,41 @@ class Incidents(Protocol):
         """Return the incident, or None."""
         ...
 
-    def open_for_client(self, client: ClientKey) -> Sequence[Incident]:
-        """All incidents of the client that are not closed, oldest first."""
+    def for_client(self, client: ClientKey) -> Sequence[Incident]:
+        """All incidents of the client, closed ones too, oldest first.
+
+        They are held against other writers until the transaction ends.
+        """
         ...
 
     def save(self, change: IncidentChange) -> None:
-        """Store the change; raises `ConflictError` when `previous_version` is not the stored one."""
+        """Store the change with its timeline entries.
+
+        Raises `ConflictError` when `previous_version` is not the stored one, or when the client
+        already has another open incident of the same class.
+        """
         ...
 
     def list(self, query: IncidentQuery) -> Page[Incident]:
-        """Return one page."""
+        """Return one page; raises `ConfigurationError` for a cursor or limit that is no good."""
+        ...
+
+    def count(self, query: IncidentQuery) -> int:
+        """How many incidents the filters let through; `after` and `limit` play no part."""
         ...
 
     def timeline(self, incident_id: str) -> Sequence[TimelineEntry]:
         """All entries in order."""
         ...
 
-    def unacknowledged(self, opened_before: datetime, min_severity: Severity) -> Iterator[Incident]:
-        """Incidents created before that wall-clock time, not acknowledged, not closed."""
+    def unacknowledged(
+        self, created_before: datetime, min_severity: Severity, below_level: int
+    ) -> Iterator[Incident]:
+        """Incidents created before that wall-clock time that wait for somebody, oldest first.
+
+        Not acknowledged, not suppressed, resolved or closed, and escalated to less than
+        `below_level` so far.
+        """
         ...
 
 
@@ -309,7 +325,11 @@ class Store(Protocol):
         ...
 
     def ready(self) -> None:
-        """Return when the database answers and its schema is current, else raise."""
+        """Return when the database answers and its schema is current.
+
+        Raises `RecoverableError` when it does not answer, `ConfigurationError` when its schema is
+        not the one that this version works on.
+        """
         ...
 
     def close(self) -> None:
