@@ -276,8 +276,13 @@ class Outbox(Protocol):
         """Add; an id that is already there is left as it is."""
         ...
 
-    def lease(self, now: datetime, until: datetime, limit: int) -> Sequence[OutboxMessage]:
-        """Take due messages for this worker until `until`; no other worker gets them before."""
+    def lease(
+        self, now: datetime, until: datetime, limit: int, level: int
+    ) -> Sequence[OutboxMessage]:
+        """Take due messages of a level until `until`; no other worker gets them before.
+
+        Levels are leased apart so that a dead destination holds up no other.
+        """
         ...
 
     def delivered(self, message_id: str, at: datetime) -> None:

@@ -232,11 +232,14 @@ class FakeOutbox:
         for message in messages:
             self._tables.outbox.setdefault(message.message_id, message)
 
-    def lease(self, now: datetime, until: datetime, limit: int) -> Sequence[OutboxMessage]:
+    def lease(
+        self, now: datetime, until: datetime, limit: int, level: int
+    ) -> Sequence[OutboxMessage]:
         free = [
             message
             for message_id, message in self._tables.outbox.items()
             if message_id not in self._tables.finished
+            and message.level == level
             and message.due_at <= now
             and self._tables.leases.get(message_id, now) <= now
         ]
