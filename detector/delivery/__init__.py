@@ -1,0 +1,1 @@
+"""Getting incidents out: the outbox worker and the destinations that it serves."""
