@@ -1,0 +1,61 @@
+# Every target sets up .venv by itself, from hashes, and again only when a lock or the project's
+# own metadata changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+INSTALLED := $(VENV)/.installed
+EVALUATION := $(VENV)/.evaluation
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+  --no-emit-options $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench serve demo-log lock clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(INSTALLED) ## install everything into .venv
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked requirements into $(VENV) ..."
+	@$(PIP) --require-hashes --requirement requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(EVALUATION): $(INSTALLED) requirements/evaluation.txt
+	@$(PIP) --require-hashes --requirement requirements/evaluation.txt
+	@touch $@
+
+demo: $(INSTALLED) ## replay real attacks and benign clients, print the incidents
+	@$(BIN)/querywatch demo
+
+serve: $(INSTALLED) ## serve the API on loopback
+	@$(BIN)/querywatch serve
+
+test: check ## check, then run every test
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(INSTALLED) ## events a second of each stage, on one core
+	$(BIN)/python -m tests.bench
+
+demo-log: $(EVALUATION) ## make the demo's log anew from real attacks
+	$(BIN)/python -m detector.evaluation.demolog
+
+lock: $(INSTALLED) ## write the locks anew (UPGRADE=--upgrade for newer versions)
+	$(COMPILE) --extra dev --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --extra evaluation \
+	  --output-file requirements/evaluation.txt pyproject.toml
+
+clean: ## remove what is made, .venv included
+	rm -rf $(VENV) build dist ./*.egg-info tests/.services .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
