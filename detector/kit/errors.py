@@ -29,6 +29,10 @@ class RecoverableError(QuerywatchError):
     """Something outside is unwell (a database, a broker); the same work may succeed later."""
 
 
+class DamagedLogError(QuerywatchError):
+    """A log cannot be read further; the message names the place and says why."""
+
+
 class StaleEpochError(QuerywatchError):
     """This worker lost a partition to another one and must not write for it."""
 

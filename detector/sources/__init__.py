@@ -1,0 +1,1 @@
+"""Where log records come from: Kafka and files, behind the `Source` port."""

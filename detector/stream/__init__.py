@@ -1,0 +1,1 @@
+"""The loop that carries records from a source through processing into the database."""

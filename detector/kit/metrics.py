@@ -1,0 +1,68 @@
+"""The stream's Prometheus metrics, in one list. Labels never carry client ids."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class StreamMetrics:
+    """What one reading process counts, in the registry that its API exposes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the metrics; a registry takes them once."""
+        # Work done. One event is one log record that decoded and whose effects are stored.
+        self.events = Counter(
+            "querywatch_events", "Events whose effects are stored.", registry=registry
+        )
+        self.rejected = Counter(
+            "querywatch_records_rejected",
+            "Records stored as dead letters, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "querywatch_batch_seconds",
+            "Wall-clock seconds from a batch's records to its stored effects.",
+            registry=registry,
+        )
+        # Liveness. A heartbeat that stands still means a stuck loop; lag that grows while the
+        # last event's time stands still means a stuck partition.
+        self.heartbeat = Gauge(
+            "querywatch_stream_heartbeat_timestamp_seconds",
+            "Unix time of the loop's latest round, idle ones too.",
+            registry=registry,
+        )
+        self.last_event_time = Gauge(
+            "querywatch_last_event_timestamp_seconds",
+            "Unix time that the latest stored event carries.",
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "querywatch_lag_records",
+            "Records in the owned partitions that were not yet read.",
+            registry=registry,
+        )
+        # What is held.
+        self.partitions = Gauge(
+            "querywatch_partitions_owned",
+            "Partitions that this process may write for.",
+            registry=registry,
+        )
+        self.clients = Gauge(
+            "querywatch_clients_held", "Clients kept in detection's state.", registry=registry
+        )
+        # Trouble.
+        self.retries = Counter(
+            "querywatch_stream_retries",
+            "Attempts that failed and were repeated, by what failed (source, store).",
+            ["port"],
+            registry=registry,
+        )
+        self.partitions_lost = Counter(
+            "querywatch_partitions_lost",
+            "Partitions found to belong to another process when writing for them.",
+            registry=registry,
+        )
+        self.log_gaps = Counter(
+            "querywatch_log_gaps",
+            "Assigned partitions whose log no longer held the stored position.",
+            registry=registry,
+        )

@@ -1,0 +1,288 @@
+"""Kafka as a source, by kafka-python: a consumer group whose positions the database keeps."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import (
+    AuthorizationError,
+    IllegalStateError,
+    KafkaConfigurationError,
+    RetriableError,
+    SaslAuthenticationFailedError,
+)
+
+from detector.events.record import Partition, Position, Record
+from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.kit.metrics import StreamMetrics
+from detector.pipeline.ports import Poll
+
+log = logging.getLogger(__name__)
+
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_CLOSE_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """How to reach the log.
+
+    Attributes:
+        bootstrap_servers: `host:port`, one or more.
+        topics: What to read.
+        group: The consumer group that shares the partitions.
+        security_protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+        sasl_mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; needed with SASL.
+        sasl_username: Needed with SASL.
+        sasl_password: Needed with SASL.
+        ssl_cafile: Certificates to trust, PEM; the system's when None.
+        ssl_certfile: This client's certificate, PEM.
+        ssl_keyfile: This client's private key, PEM.
+        ssl_key_password: What decrypts the key.
+        ssl_check_hostname: Whether the broker's certificate must carry its name.
+        group_instance_id: Makes this process a static member, which keeps its partitions over a
+            restart shorter than the session timeout.
+        session_timeout_ms: Silence after which the broker gives the partitions to others.
+        max_poll_interval_ms: Longest time between polls before this process gives them up.
+        fetch_max_bytes: Largest answer to one fetch, compressed.
+        max_partition_fetch_bytes: Largest share of one partition in it.
+        fetch_max_wait_ms: How long the broker may gather records before it answers.
+    """
+
+    bootstrap_servers: tuple[str, ...]
+    topics: tuple[str, ...]
+    group: str = "querywatch"
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    ssl_key_password: str | None = field(default=None, repr=False)
+    ssl_check_hostname: bool = True
+    group_instance_id: str | None = None
+    session_timeout_ms: int = 45_000
+    max_poll_interval_ms: int = 300_000
+    fetch_max_bytes: int = 4 << 20
+    max_partition_fetch_bytes: int = 1 << 20
+    fetch_max_wait_ms: int = 100
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigurationError` for what could never connect."""
+        if not self.bootstrap_servers or not self.topics or not self.group:
+            raise ConfigurationError("Kafka needs bootstrap servers, a topic and a group")
+        if self.security_protocol not in _PROTOCOLS:
+            raise ConfigurationError(f"security protocol: one of {', '.join(_PROTOCOLS)}")
+        if not self.security_protocol.startswith("SASL"):
+            return
+        if self.sasl_mechanism not in _MECHANISMS:
+            raise ConfigurationError(f"SASL mechanism: one of {', '.join(_MECHANISMS)}")
+        if not self.sasl_username or not self.sasl_password:
+            raise ConfigurationError("SASL needs a user name and a password")
+
+    def consumer_options(self) -> dict[str, Any]:
+        """The same in kafka-python's words, with what correctness needs."""
+        return {
+            "bootstrap_servers": list(self.bootstrap_servers),
+            "group_id": self.group,
+            "group_instance_id": self.group_instance_id,
+            "client_id": "querywatch",
+            # The database keeps the positions; where it has none, nothing may be missed.
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "allow_auto_create_topics": False,
+            "isolation_level": "read_committed",
+            # A rebalance takes away only what moves; the rest goes on being read.
+            "partition_assignment_strategy": [CooperativeStickyAssignor],
+            "session_timeout_ms": self.session_timeout_ms,
+            "heartbeat_interval_ms": min(3_000, self.session_timeout_ms // 3),
+            "max_poll_interval_ms": self.max_poll_interval_ms,
+            "fetch_max_bytes": self.fetch_max_bytes,
+            "max_partition_fetch_bytes": self.max_partition_fetch_bytes,
+            "fetch_max_wait_ms": self.fetch_max_wait_ms,
+            "security_protocol": self.security_protocol,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": self.sasl_password,
+            "ssl_cafile": self.ssl_cafile,
+            "ssl_certfile": self.ssl_certfile,
+            "ssl_keyfile": self.ssl_keyfile,
+            "ssl_password": self.ssl_key_password,
+            "ssl_check_hostname": self.ssl_check_hostname,
+        }
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
+    """Notes what the group gives and takes.
+
+    Its methods run on the client's own thread, where blocking costs the membership and a commit
+    is an error; so they only pause and queue.
+    """
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        self._events: SimpleQueue[tuple[bool, list[TopicPartition]]] = SimpleQueue()
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Keep new partitions still until the loop knows where they begin."""
+        self._consumer.pause(*assigned)
+        self._events.put((True, list(assigned)))
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Note what is gone."""
+        self._events.put((False, list(revoked)))
+
+    def drain(self) -> Iterator[tuple[bool, list[TopicPartition]]]:
+        """What happened since, in order: whether given, and which partitions."""
+        while True:
+            try:
+                yield self._events.get_nowait()
+            except Empty:
+                return
+
+
+class KafkaSource:
+    """A member of a consumer group. Only one thread may use it.
+
+    Raises:
+        RecoverableError: when no broker answers.
+        ConfigurationError: when the broker refuses the credentials.
+    """
+
+    def __init__(self, settings: KafkaSettings, metrics: StreamMetrics) -> None:
+        self._metrics = metrics
+        with _translated():
+            self._consumer = KafkaConsumer(**settings.consumer_options())
+            self._rebalances = _Rebalances(self._consumer)
+            self._consumer.subscribe(list(settings.topics), listener=self._rebalances)
+        self._read_to: dict[TopicPartition, int] = {}
+        self._paused = False
+
+    def poll(self, max_records: int, timeout_s: float) -> Poll:
+        """Return records of started partitions, and what a rebalance changed."""
+        with _translated():
+            fetched = self._consumer.poll(int(timeout_s * 1000), max_records)
+        assigned, revoked = self._rebalanced()
+        records: list[Record] = []
+        for place, batch in fetched.items():
+            # A record fetched before a rebalance belongs to nobody after it.
+            if place in self._read_to:
+                records.extend(_record(message) for message in batch)
+                self._read_to[place] = batch[-1].offset + 1
+        self._measure_lag()
+        return Poll(records, tuple(map(_partition, assigned)), tuple(map(_partition, revoked)))
+
+    def _rebalanced(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
+        """Fold what happened into what now holds; a partition taken and given back is in both."""
+        assigned: list[TopicPartition] = []
+        revoked: list[TopicPartition] = []
+        for given, places in self._rebalances.drain():
+            if given:
+                assigned += places
+                continue
+            assigned = [place for place in assigned if place not in places]
+            revoked += places
+            for place in places:
+                self._read_to.pop(place, None)
+        return assigned, revoked
+
+    def start(self, partition: Partition, offset: int | None) -> None:
+        """Seek and, unless the source is paused, fetch.
+
+        A position that the log no longer holds, because records expired or the topic was made
+        anew, is logged as an error and counted; reading goes on at the earliest record.
+        """
+        place = TopicPartition(*partition)
+        with _translated():
+            low = self._consumer.beginning_offsets([place])[place]
+            high = self._consumer.end_offsets([place])[place]
+            if offset is not None and not low <= offset <= high:
+                self._report_gap(partition, offset, low, high)
+                offset = low
+        # Taken away again meanwhile? Then the next poll says so.
+        with suppress(IllegalStateError):
+            self._begin(place, low if offset is None else offset)
+
+    def _begin(self, place: TopicPartition, offset: int) -> None:
+        self._consumer.seek(place, offset)
+        self._read_to[place] = offset
+        if not self._paused:
+            self._consumer.resume(place)
+
+    def _report_gap(self, partition: Partition, offset: int, low: int, high: int) -> None:
+        self._metrics.log_gaps.inc()
+        log.error(
+            "%s/%d: position %d is not in the log, which holds %d to %d; going on at %d",
+            *partition,
+            offset,
+            low,
+            high,
+            low,
+        )
+
+    def pause(self) -> None:
+        """Stop fetching; polls keep the membership."""
+        self._paused = True
+        for place in self._read_to:
+            with suppress(IllegalStateError):
+                self._consumer.pause(place)
+
+    def resume(self) -> None:
+        """Fetch again what was started."""
+        self._paused = False
+        for place in self._read_to:
+            with suppress(IllegalStateError):
+                self._consumer.resume(place)
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Publish positions without waiting; a broker that refuses them changes nothing."""
+        self._consumer.commit_async(
+            {
+                TopicPartition(*partition): OffsetAndMetadata(offset, "", -1)
+                for partition, offset in offsets.items()
+            }
+        )
+
+    def close(self) -> None:
+        """Leave the group at once, so that others take over without waiting."""
+        self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+
+    def _measure_lag(self) -> None:
+        lag = 0
+        for place, read_to in self._read_to.items():
+            with suppress(IllegalStateError):
+                end = self._consumer.highwater(place)
+                lag += 0 if end is None else end - read_to
+        self._metrics.lag.set(lag)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn kafka-python's errors into those that the loop knows; others stop the worker."""
+    try:
+        yield
+    except (AuthorizationError, SaslAuthenticationFailedError, KafkaConfigurationError) as error:
+        raise ConfigurationError(f"Kafka refuses: {error}") from error
+    except RetriableError as error:
+        raise RecoverableError(f"Kafka does not answer: {error}") from error
+
+
+def _partition(place: TopicPartition) -> Partition:
+    return Partition(place.topic, place.partition)
+
+
+def _record(message: Any) -> Record:  # noqa: ANN401 - kafka-python's ConsumerRecord has no types
+    return Record(
+        position=Position(message.topic, message.partition, message.offset),
+        value=message.value,
+        key=message.key,
+        headers=tuple((name, value or b"") for name, value in message.headers or ()),
+        timestamp_ms=message.timestamp,
+    )
