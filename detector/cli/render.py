@@ -1,0 +1,123 @@
+"""Incidents for people: one-line tables and a panel that shows the evidence."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from detector.incidents.model import Incident, Severity, TimelineEntry
+from detector.scoring.finding import Evidence, LogRange
+
+STYLES = {
+    Severity.INFO: "dim",
+    Severity.LOW: "cyan",
+    Severity.MEDIUM: "yellow",
+    Severity.HIGH: "red",
+    Severity.CRITICAL: "bold white on red",
+}
+SHORT_ID = 8
+
+
+def incident_table(incidents: Iterable[Incident], *, title: str) -> Table:
+    """One row an incident."""
+    table = Table(title=escape(title), title_justify="left", expand=True, box=None, padding=(0, 1))
+    for name in ("severity", "class", "client", "model", "technique"):
+        table.add_column(name, overflow="fold")
+    table.add_column("conf.", justify="right", no_wrap=True)
+    table.add_column("at query", justify="right", no_wrap=True)
+    table.add_column("incident", no_wrap=True)
+    for item in incidents:
+        table.add_row(
+            Text(item.severity.value, STYLES[item.severity]),
+            item.attack_class.value,
+            Text(item.client_id),
+            Text(item.model_id),
+            ", ".join(item.techniques),
+            f"{item.confidence:.3f}",
+            f"{item.opened_at_query:,}",
+            item.incident_id[:SHORT_ID],
+        )
+    return table
+
+
+def incident_panel(incident: Incident) -> Panel:
+    """An incident with its evidence, for reading."""
+    rows: list[RenderableType] = [_facts(incident), Text()]
+    rows += [line for item in incident.evidence for line in _evidence(item)]
+    title = f"{incident.attack_class.value} · {escape(incident.client_id)}"
+    severity = incident.severity
+    return Panel(
+        Group(*rows),
+        title=f"[{STYLES[severity]}] {severity.value} [/] [bold]{title}[/]",
+        title_align="left",
+        subtitle=f"[dim]{incident.incident_id}[/]",
+        subtitle_align="right",
+        border_style="dim",
+    )
+
+
+def severity_table(incident: Incident) -> Table:
+    """How the severity came about."""
+    table = Table(title="severity", title_justify="left", box=None, padding=(0, 1))
+    table.add_column("points", justify="right")
+    table.add_column("factor")
+    table.add_column("because")
+    for factor in incident.severity_breakdown:
+        table.add_row(f"{factor.points:+g}", factor.name, Text(factor.reason))
+    return table
+
+
+def timeline_table(entries: Sequence[TimelineEntry]) -> Table:
+    """The acts of machine and people, oldest first."""
+    table = Table(title="timeline", title_justify="left", box=None, padding=(0, 1))
+    for name in ("time", "actor", "act", "what"):
+        table.add_column(name)
+    for entry in entries:
+        table.add_row(moment(entry.at), Text(entry.actor), entry.kind.value, Text(entry.summary))
+    return table
+
+
+def moment(at: datetime) -> str:
+    """A time to the second, UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _facts(incident: Incident) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    grid.add_row("model", Text(incident.model_id))
+    grid.add_row("technique", f"{', '.join(incident.techniques)} ({', '.join(incident.atlas)})")
+    grid.add_row("confidence", f"{incident.confidence:.3f}{_calibration(incident)}")
+    grid.add_row(
+        "opened",
+        f"{moment(incident.opened_at)}, at the client's query {incident.opened_at_query:,}",
+    )
+    grid.add_row("last seen", f"{moment(incident.last_seen)}, after {incident.queries:,} queries")
+    return grid
+
+
+def _calibration(incident: Incident) -> str:
+    if incident.calibrated:
+        return ", judged against a reference of benign traffic"
+    return ", without a reference of benign traffic"
+
+
+def _evidence(evidence: Evidence) -> Iterable[RenderableType]:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    grid.add_row("•", Text(evidence.statement))
+    yield grid
+    if evidence.ranges:
+        places = "; ".join(_place(item) for item in evidence.ranges)
+        yield Text(f"  in the log: {places}", style="dim")
+
+
+def _place(item: LogRange) -> str:
+    name = item.topic.rpartition("/")[2]
+    return f"{name}/{item.partition} offsets {item.first_offset:,}–{item.last_offset:,}"  # noqa: RUF001
