@@ -182,6 +182,9 @@ class Settings:
     )
     kafka_tls_cert_file: str | None = _setting("kafka", None, _file, "Client certificate (PEM)")
     kafka_tls_key_file: str | None = _setting("kafka", None, _file, "Client key (PEM)")
+    kafka_tls_key_password: str | None = _setting(
+        "kafka", None, _text, "What decrypts the client key", secret=True
+    )
     batch_size: int = _setting(
         "stream", 2000, _integer(1, 100_000), "Most records handled in one database transaction"
     )
