@@ -1,0 +1,69 @@
+"""A `Source` in memory that passes the same conformance suite as files and Kafka."""
+
+from collections.abc import Mapping, Sequence
+
+from detector.events.record import Partition, Record
+from detector.pipeline.ports import Poll
+
+
+class FakeSource:
+    """Hands out the records of a dictionary of logs; rebalances are what a test queues.
+
+    `failure`, when set, is raised once instead of the next poll. With `endless`, the source waits
+    for more once everything is read, as Kafka does.
+    """
+
+    def __init__(self, logs: Mapping[Partition, Sequence[Record]], endless: bool = False) -> None:
+        self.logs = {partition: list(records) for partition, records in logs.items()}
+        self.assigned: list[Partition] = list(self.logs)
+        self.revoked: list[Partition] = []
+        self.committed: dict[Partition, int] = {}
+        self.failure: Exception | None = None
+        self.closed = False
+        self.polls = 0
+        self._endless = endless
+        self._next: dict[Partition, int] = {}
+        self._waiting = set(self.logs)
+        self._paused = False
+
+    def poll(self, max_records: int, timeout_s: float) -> Poll:
+        self.polls += 1
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        assigned, self.assigned = tuple(self.assigned), []
+        revoked, self.revoked = tuple(self.revoked), []
+        for partition in revoked:
+            self._next.pop(partition, None)
+        records = [] if self._paused else self._take(max_records)
+        left = bool(assigned) or bool(self._waiting) or any(map(self._rest, self._next))
+        return Poll(records, assigned, revoked, not (left or self._endless or self._paused))
+
+    def _take(self, max_records: int) -> list[Record]:
+        taken: list[Record] = []
+        for partition in self._next:
+            batch = self._rest(partition)[: max_records - len(taken)]
+            if batch:
+                self._next[partition] = batch[-1].next_offset
+            taken += batch
+        return taken
+
+    def _rest(self, partition: Partition) -> list[Record]:
+        first = self._next[partition]
+        return [record for record in self.logs[partition] if record.position.offset >= first]
+
+    def start(self, partition: Partition, offset: int | None) -> None:
+        self._next[partition] = offset or 0
+        self._waiting.discard(partition)
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        self.committed.update(offsets)
+
+    def close(self) -> None:
+        self.closed = True

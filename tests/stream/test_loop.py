@@ -1,0 +1,263 @@
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from detector.events.record import DeadLetter, Partition, Position, Record
+from detector.kit.clock import SystemClock
+from detector.kit.errors import RecoverableError
+from detector.kit.metrics import StreamMetrics
+from detector.pipeline.ports import Transaction
+from detector.stream.loop import Loop
+from detector.stream.policy import LoopPolicy
+from tests.fakes.source import FakeSource
+from tests.fakes.store import FakeStore, FakeTransaction
+
+LOG = Partition("log", 0)
+OTHER = Partition("log", 1)
+QUICK = LoopPolicy(
+    batch_records=3,
+    poll_seconds=0.01,
+    first_backoff_seconds=0.001,
+    longest_backoff_seconds=0.01,
+)
+
+
+def log(partition: Partition, count: int) -> list[Record]:
+    return [Record(Position(*partition, n), b"poison" if n == 4 else b"ok") for n in range(count)]
+
+
+@dataclass
+class Seen:
+    """Stores each record as a dead letter of its own, so that a test sees which were applied."""
+
+    records: Sequence[Record]
+    last_event_ms: int | None = 1_700_000_000_000
+
+    @property
+    def events(self) -> int:
+        return sum(record.value != b"poison" for record in self.records)
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        return Counter("poison" for record in self.records if record.value == b"poison")
+
+    def apply(self, transaction: Transaction) -> None:
+        letters = [DeadLetter(r.position, "seen", "$", "", b"", 0) for r in self.records]
+        known = transaction.dead_letters.counts().get("seen", 0)
+        transaction.dead_letters.add(letters)
+        assert transaction.dead_letters.counts()["seen"] == known + len(letters), "applied twice"
+
+
+class Recorder:
+    """Keeps what it was given, as detection's state would."""
+
+    def __init__(self) -> None:
+        self.processed: list[Position] = []
+
+    def process(self, records: Sequence[Record]) -> Seen:
+        self.processed += [record.position for record in records]
+        return Seen(records)
+
+    def clients(self) -> int:
+        return 7
+
+
+class UnreliableStore(FakeStore):
+    """Fails as often as told, before the transaction or at its commit."""
+
+    def __init__(self, fail_before: int = 0, fail_at_commit: int = 0) -> None:
+        super().__init__()
+        self.fail_before, self.fail_at_commit = fail_before, fail_at_commit
+        self.opened = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[FakeTransaction]:
+        self.opened += 1
+        if self.fail_before:
+            self.fail_before -= 1
+            raise RecoverableError("the database is away")
+        with super().transaction() as transaction:
+            yield transaction
+            if self.fail_at_commit:
+                self.fail_at_commit -= 1
+                raise RecoverableError("the connection broke at the commit")
+
+
+class Stage:
+    """A loop with everything around it."""
+
+    def __init__(self, source: FakeSource, store: FakeStore | None = None) -> None:
+        self.source, self.store, self.processor = source, store or FakeStore(), Recorder()
+        self.stop, self.registry = threading.Event(), CollectorRegistry()
+        self.loop = Loop(
+            source,
+            self.store,
+            self.processor,
+            SystemClock(),
+            StreamMetrics(self.registry),
+            self.stop,
+            QUICK,
+        )
+
+    def stored(self) -> list[Position]:
+        return sorted(self.store.tables.dead_letters)
+
+    def position(self, partition: Partition = LOG) -> int | None:
+        return self.store.tables.partitions[partition].next_offset
+
+    def metric(self, name: str, labels: dict[str, str] | None = None) -> float | None:
+        return self.registry.get_sample_value(f"querywatch_{name}", labels)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.loop.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.stop.set()
+            thread.join(10)
+            assert not thread.is_alive(), "the loop did not stop"
+
+
+def eventually(condition: object) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.005)
+
+
+def positions(partition: Partition, *offsets: int) -> list[Position]:
+    return [Position(*partition, offset) for offset in offsets]
+
+
+def test_every_record_is_stored_once_and_counted() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 10), OTHER: log(OTHER, 2)}))
+    stats = stage.loop.run()
+    assert stage.stored() == positions(LOG, *range(10)) + positions(OTHER, 0, 1)
+    assert (stage.position(LOG), stage.position(OTHER)) == (10, 2)
+    assert stage.source.committed == {LOG: 10, OTHER: 2}
+    assert (stats.events, stats.rejected, stats.clients) == (11, {"poison": 1}, 7)
+    assert stage.metric("events_total") == 11
+    assert stage.metric("records_rejected_total", {"reason": "poison"}) == 1
+    assert stage.metric("last_event_timestamp_seconds") == 1_700_000_000
+    assert stage.source.closed
+
+
+def test_reading_goes_on_at_the_stored_position() -> None:
+    store = FakeStore()
+    with store.transaction() as transaction:
+        transaction.partitions.advance(transaction.partitions.claim(LOG), 6)
+    stage = Stage(FakeSource({LOG: log(LOG, 10)}), store)
+    stage.loop.run()
+    assert stage.processor.processed == positions(LOG, 6, 7, 8, 9)
+
+
+@pytest.mark.parametrize("fault", ["fail_before", "fail_at_commit"])
+def test_a_database_that_is_away_costs_and_doubles_nothing(fault: str) -> None:
+    store = UnreliableStore()
+    stage = Stage(FakeSource({LOG: log(LOG, 10)}, endless=True), store)
+    with stage.running():
+        eventually(lambda: stage.processor.processed)
+        setattr(store, fault, 5)
+        eventually(lambda: len(stage.stored()) == 10)
+    assert stage.processor.processed == positions(LOG, *range(10)), "detection saw each once"
+    assert stage.position() == 10
+
+
+def test_a_database_away_from_the_start_delays_the_claim() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 5)}), UnreliableStore(fail_before=4))
+    stage.loop.run()
+    assert stage.stored() == positions(LOG, *range(5))
+    assert stage.metric("stream_retries_total", {"port": "store"}) == 4
+
+
+def test_the_source_keeps_being_polled_while_the_database_is_away() -> None:
+    store = UnreliableStore(fail_before=1_000_000)
+    stage = Stage(FakeSource({LOG: log(LOG, 5)}), store)
+    with stage.running():
+        eventually(lambda: stage.source.polls > 20)
+        assert not stage.processor.processed
+        store.fail_before = 0
+        eventually(lambda: len(stage.stored()) == 5)
+
+
+def test_a_source_that_fails_is_polled_again() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 5)}))
+    stage.source.failure = RecoverableError("the broker is away")
+    stage.loop.run()
+    assert stage.stored() == positions(LOG, *range(5))
+    assert stage.metric("stream_retries_total", {"port": "source"}) == 1
+
+
+def test_a_stale_epoch_costs_that_partition_alone() -> None:
+    stage = Stage(FakeSource({LOG: [], OTHER: []}, endless=True))
+    with stage.running():
+        eventually(lambda: stage.metric("partitions_owned") == 2)
+        with stage.store.transaction() as transaction:
+            winner = transaction.partitions.claim(LOG)
+        stage.source.logs[LOG] += log(LOG, 3)
+        stage.source.logs[OTHER] += log(OTHER, 3)
+        eventually(lambda: len(stage.stored()) == 3)
+        eventually(lambda: stage.metric("partitions_lost_total") == 1)
+    assert stage.stored() == positions(OTHER, 0, 1, 2), "nothing was written under a stale epoch"
+    assert stage.store.tables.partitions[LOG] == winner
+    assert stage.metric("partitions_owned") == 1
+
+
+def test_a_revoked_partition_is_forgotten_and_a_returned_one_claimed_anew() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 2)}, endless=True))
+    with stage.running():
+        eventually(lambda: len(stage.stored()) == 2)
+        stage.source.revoked.append(LOG)
+        eventually(lambda: stage.metric("partitions_owned") == 0)
+        stage.source.logs[LOG] += log(LOG, 4)[2:]
+        stage.source.assigned.append(LOG)
+        eventually(lambda: len(stage.stored()) == 4)
+    assert stage.store.tables.partitions[LOG].epoch == 2
+
+
+def test_work_for_a_partition_that_is_revoked_while_waiting_is_given_up() -> None:
+    store = UnreliableStore()
+    stage = Stage(FakeSource({LOG: []}, endless=True), store)
+    with stage.running():
+        eventually(lambda: stage.metric("partitions_owned") == 1)
+        store.fail_before = 1_000_000
+        stage.source.logs[LOG] += log(LOG, 3)
+        eventually(lambda: stage.processor.processed)
+        stage.source.revoked.append(LOG)
+        eventually(lambda: stage.metric("partitions_owned") == 0)
+        store.fail_before = 0
+    assert not stage.stored()
+
+
+def test_an_idle_loop_opens_no_transaction_and_beats() -> None:
+    store = UnreliableStore()
+    stage = Stage(FakeSource({LOG: []}, endless=True), store)
+    with stage.running():
+        eventually(lambda: stage.source.polls > 20)
+        assert store.opened == 1, "the claim"
+    assert (stage.metric("stream_heartbeat_timestamp_seconds") or 0) > time.time() - 60
+
+
+def test_it_stops_while_the_database_is_away() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 5)}), UnreliableStore(fail_before=1_000_000))
+    with stage.running():
+        eventually(lambda: stage.metric("stream_retries_total", {"port": "store"}))
+    assert stage.source.closed
+
+
+def test_any_other_error_stops_the_worker_and_stores_nothing() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 5)}))
+    stage.source.failure = ValueError("a defect")
+    with pytest.raises(ValueError, match="a defect"):
+        stage.loop.run()
+    assert stage.source.closed
+    assert not stage.stored()
