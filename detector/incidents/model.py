@@ -7,7 +7,6 @@ from enum import StrEnum
 
 from detector.scoring.finding import AttackClass, Evidence, Scalar
 
-
 GENESIS_HASH = "0" * 64
 """What the first timeline entry is chained to."""
 

@@ -1,0 +1,1 @@
+"""The database edge: tables, rows, repositories, the store and its migrations."""

@@ -91,7 +91,7 @@ class FakeIncidents:
     def count(self, query: IncidentQuery) -> int:
         return len(self._matching(query))
 
-    def _matching(self, query: IncidentQuery) -> list[Incident]:
+    def _matching(self, query: IncidentQuery) -> Sequence[Incident]:
         found = [i for i in self._tables.incidents.values() if _matches(i, query)]
         return sorted(found, key=lambda i: (i.opened_at, i.incident_id), reverse=True)
 

@@ -1,0 +1,92 @@
+"""Database engines: which driver, how connections are set up, which errors may pass."""
+
+import json
+import sqlite3
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from detector.kit.errors import ConfigurationError
+
+_BUSY_TIMEOUT_S = 10
+_CONNECT_TIMEOUT_S = 10
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine for `sqlite:///file`, `sqlite://` (in memory) or `postgresql://…`.
+
+    Raises `ConfigurationError` for any other URL.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    return create_engine(
+        parsed,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+        json_serializer=_to_json,
+    )
+
+
+def in_memory(url: str | URL) -> bool:
+    """Whether the database lives in this process alone."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:")
+
+
+def is_recoverable(error: Exception) -> bool:
+    """Whether the same work may succeed later: the database was gone, busy or in a deadlock.
+
+    SQLite reports a wrong statement, such as one on a missing table, as an operational error with
+    the primary code SQLITE_ERROR; that one never heals.
+    """
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF == sqlite3.SQLITE_ERROR:
+        return False
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError("database URL: not of the form dialect://…") from error
+    match parsed.drivername:
+        case "sqlite" | "postgresql+psycopg":
+            return parsed
+        case "postgresql" | "postgres":
+            return parsed.set(drivername="postgresql+psycopg")
+    raise ConfigurationError(
+        f"database URL: sqlite:///… and postgresql://… are supported, not {parsed.drivername}"
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    options: dict[str, Any] = {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}
+    pool = {"poolclass": StaticPool} if in_memory(url) else {}
+    engine = create_engine(url, connect_args=options, json_serializer=_to_json, **pool)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """Take transactions out of the driver's hands; it would begin them too late."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Take the write lock at once: a lock taken halfway cannot wait its turn."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, allow_nan=False)
