@@ -21,7 +21,7 @@ class LogFile:
         self._raw: BinaryIO = sys.stdin.buffer if name == STDIN else open(name, "rb")  # noqa: SIM115 - closed by close()
         self.stream: BinaryIO = self._raw
         if name.endswith(".gz"):
-            self.stream = io.BufferedReader(gzip.GzipFile(fileobj=self._raw), _BUFFER)
+            self.stream = io.BufferedReader(GzipReader(self._raw), _BUFFER)
         elif name.endswith(".zst"):
             self.stream = io.BufferedReader(ZstdReader(self._raw), _BUFFER)
 
@@ -33,6 +33,27 @@ class LogFile:
         """Close the file; standard input stays open."""
         if self.name != STDIN:
             self._raw.close()
+
+
+class GzipReader(io.RawIOBase):
+    """Decompresses gzip piece by piece, so that what stands before damage is still handed out."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__()
+        self._gzip = gzip.GzipFile(fileobj=raw)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        """Fill the buffer as far as one piece goes; 0 at the end.
+
+        Raises:
+            EOFError: when the file ends within its data.
+            gzip.BadGzipFile: when it is not gzip.
+        """
+        return self._gzip.readinto1(buffer)
 
 
 class ZstdReader(io.RawIOBase):

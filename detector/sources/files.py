@@ -46,6 +46,7 @@ class FileSource:
         self._announced = False
         self._starts: dict[Partition, int] = {}
         self._current: _Lines | None = None
+        self._damage: DamagedLogError | None = None
         self._paused = False
         self._progress = progress
         self._max_line_bytes = max_line_bytes
@@ -64,9 +65,16 @@ class FileSource:
             return Poll(assigned=tuple(self._waiting), ended=not self._waiting)
         if self._paused:
             return Poll()
+        if self._damage is not None:
+            raise self._damage
         records: list[Record] = []
-        while len(records) < max_records and self._open_next():
-            self._read(records, max_records)
+        try:
+            while len(records) < max_records and self._open_next():
+                self._read(records, max_records)
+        except DamagedLogError as damage:
+            if not records:
+                raise
+            self._damage = damage  # after what stands before it was handed over
         self._report()
         return Poll(records=records, ended=self._current is None and not self._waiting)
 

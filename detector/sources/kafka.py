@@ -101,6 +101,8 @@ class KafkaSettings:
             "isolation_level": "read_committed",
             # A rebalance takes away only what moves; the rest goes on being read.
             "partition_assignment_strategy": [CooperativeStickyAssignor],
+            # A topic or partition made later is found within this time.
+            "metadata_max_age_ms": 30_000,
             "session_timeout_ms": self.session_timeout_ms,
             "heartbeat_interval_ms": min(3_000, self.session_timeout_ms // 3),
             "max_poll_interval_ms": self.max_poll_interval_ms,
@@ -161,9 +163,20 @@ class KafkaSource:
         with _translated():
             self._consumer = KafkaConsumer(**settings.consumer_options())
             self._rebalances = _Rebalances(self._consumer)
+            self._know(settings.topics)
             self._consumer.subscribe(list(settings.topics), listener=self._rebalances)
         self._read_to: dict[TopicPartition, int] = {}
         self._paused = False
+
+    def _know(self, topics: Sequence[str]) -> None:
+        """Fetch what there is of the topics before joining the group.
+
+        A member that leads the group's first assignment while this arrives may assign nothing, and
+        kafka-python then takes that for the up-to-date answer for as long as nothing changes.
+        """
+        for topic in topics:
+            if not self._consumer.partitions_for_topic(topic):
+                log.warning("topic %s does not exist yet", topic)
 
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records of started partitions, and what a rebalance changed."""

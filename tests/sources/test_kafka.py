@@ -1,0 +1,210 @@
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from detector.events.record import Partition
+from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.kit.metrics import StreamMetrics
+from detector.sources.kafka import KafkaSettings, KafkaSource
+from tests.sources.conformance import PATIENCE, SourceConformance, assigned, read, values
+
+CreateTopic = Callable[..., str]
+
+
+def settings(bootstrap: str, topic: str) -> KafkaSettings:
+    return KafkaSettings((bootstrap,), (topic,), group=f"group-{uuid.uuid4().hex[:8]}")
+
+
+@contextmanager
+def opened(how: KafkaSettings) -> Iterator[KafkaSource]:
+    source = KafkaSource(how, StreamMetrics(CollectorRegistry()))
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+@contextmanager
+def producing(bootstrap: str, **options: object) -> Iterator[KafkaProducer]:
+    producer = KafkaProducer(bootstrap_servers=bootstrap, **options)
+    try:
+        yield producer
+    finally:
+        producer.close()
+
+
+def produce(bootstrap: str, topic: str, bodies: Sequence[bytes], **options: object) -> None:
+    with producing(bootstrap, **options) as producer:
+        for body in bodies:
+            producer.send(topic, body, partition=0)
+        producer.flush()
+
+
+class TestKafkaSource(SourceConformance):
+    @pytest.fixture(autouse=True)
+    def broker(self, kafka_bootstrap: str, create_topic: CreateTopic) -> None:
+        self.bootstrap, self.create_topic = kafka_bootstrap, create_topic
+
+    @contextmanager
+    def open(self, bodies: Sequence[bytes]) -> Iterator[KafkaSource]:
+        topic = self.create_topic()
+        produce(self.bootstrap, topic, bodies)
+        with opened(settings(self.bootstrap, topic)) as source:
+            yield source
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_compressed_topics(kafka_bootstrap: str, create_topic: CreateTopic, codec: str) -> None:
+    topic = create_topic()
+    bodies = [b'{"n": %d, "same": "%s"}' % (n, b"x" * 200) for n in range(500)]
+    produce(kafka_bootstrap, topic, bodies, compression_type=codec)
+    with opened(settings(kafka_bootstrap, topic)) as source:
+        source.start(assigned(source), None)
+        assert values(read(source, 500)) == bodies
+
+
+def test_keys_headers_times_and_tombstones(kafka_bootstrap: str, create_topic: CreateTopic) -> None:
+    topic = create_topic()
+    headers = [("ce_id", b"1"), ("ce_id", b"2"), ("empty", b"")]
+    with producing(kafka_bootstrap) as producer:
+        producer.send(topic, b"body", key=b"client", headers=headers, timestamp_ms=1_234)
+        producer.send(topic, None, key=b"gone")
+        producer.flush()
+    with opened(settings(kafka_bootstrap, topic)) as source:
+        source.start(assigned(source), None)
+        full, tombstone = read(source, 2)
+    assert (full.key, full.headers, full.timestamp_ms) == (b"client", tuple(headers), 1_234)
+    assert (tombstone.key, tombstone.value, tombstone.headers) == (b"gone", None, ())
+
+
+def test_a_restart_goes_by_the_stored_position_and_not_by_kafkas(
+    kafka_bootstrap: str, create_topic: CreateTopic
+) -> None:
+    topic = create_topic()
+    produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
+    how = settings(kafka_bootstrap, topic)
+    with opened(how) as source:
+        partition = assigned(source)
+        source.start(partition, None)
+        assert len(read(source, 10)) == 10
+        source.commit({partition: 10})
+        wait_for_commit(how, partition, 10)
+    with opened(how) as source:
+        source.start(assigned(source), 4)
+        assert values(read(source, 6)) == [b"4", b"5", b"6", b"7", b"8", b"9"]
+
+
+def wait_for_commit(how: KafkaSettings, partition: Partition, offset: int) -> None:
+    reader = KafkaConsumer(bootstrap_servers=list(how.bootstrap_servers), group_id=how.group)
+    deadline = time.monotonic() + PATIENCE
+    while reader.committed(TopicPartition(*partition)) != offset:
+        assert time.monotonic() < deadline, "the position was never published"
+        time.sleep(0.05)
+    reader.close()
+
+
+def test_two_members_share_the_partitions_and_trade_them(
+    kafka_bootstrap: str, create_topic: CreateTopic
+) -> None:
+    topic = create_topic(partitions=4)
+    how = settings(kafka_bootstrap, topic)
+    everything = {Partition(topic, number) for number in range(4)}
+    with opened(how) as first:
+        held: dict[str, set[Partition]] = {"first": set(), "second": set()}
+        drive({"first": first}, held, lambda: held["first"] == everything)
+        with opened(how) as second:
+            both = {"first": first, "second": second}
+            drive(both, held, lambda: len(held["first"]) == len(held["second"]) == 2)
+            assert held["first"] | held["second"] == everything
+        drive({"first": first}, held, lambda: held["first"] == everything)
+        with producing(kafka_bootstrap) as producer:
+            for number in range(4):
+                producer.send(topic, b"%d" % number, partition=number)
+        assert sorted(filter(None, values(read(first, 4)))) == [b"0", b"1", b"2", b"3"]
+
+
+def drive(
+    members: dict[str, KafkaSource], held: dict[str, set[Partition]], done: Callable[[], bool]
+) -> None:
+    """Poll the members in turn, starting what they are given, until `done`."""
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < deadline, f"the group never settled: {held}"
+        for name, source in members.items():
+            poll = source.poll(100, 0.1)
+            held[name] -= set(poll.revoked)
+            for partition in poll.assigned:
+                source.start(partition, None)
+                held[name].add(partition)
+
+
+def test_a_position_that_expired_is_reported_and_reading_goes_on(
+    kafka_bootstrap: str, create_topic: CreateTopic, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = create_topic()
+    produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
+    admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    admin.delete_records({TopicPartition(topic, 0): 6})
+    admin.close()
+    registry = CollectorRegistry()
+    source = KafkaSource(settings(kafka_bootstrap, topic), StreamMetrics(registry))
+    with caplog.at_level(logging.ERROR):
+        source.start(assigned(source), 2)
+    assert values(read(source, 4)) == [b"6", b"7", b"8", b"9"]
+    source.close()
+    assert "position 2 is not in the log, which holds 6 to 10" in caplog.text
+    assert registry.get_sample_value("querywatch_log_gaps_total") == 1
+
+
+def test_lag_counts_what_was_not_read(kafka_bootstrap: str, create_topic: CreateTopic) -> None:
+    topic = create_topic()
+    produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
+    registry = CollectorRegistry()
+    source = KafkaSource(settings(kafka_bootstrap, topic), StreamMetrics(registry))
+    source.start(assigned(source), None)
+    assert len(read(source, 3, at_once=3)) == 3
+    assert registry.get_sample_value("querywatch_lag_records") == 7
+    source.close()
+
+
+def test_a_broker_that_is_not_there_is_recoverable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KafkaConsumer.DEFAULT_CONFIG, "bootstrap_timeout_ms", 300)
+    with pytest.raises(RecoverableError, match="Kafka does not answer"):
+        KafkaSource(settings("127.0.0.1:1", "topic"), StreamMetrics(CollectorRegistry()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"topics": ()}, "a topic"),
+        ({"security_protocol": "TLS"}, "security protocol"),
+        ({"security_protocol": "SASL_SSL"}, "SASL mechanism"),
+        ({"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN"}, "user name"),
+    ],
+)
+def test_settings_name_what_is_missing(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        replace(KafkaSettings(("localhost:9092",), ("log",)), **changes)
+
+
+def test_secrets_do_not_show() -> None:
+    how = KafkaSettings(
+        ("localhost:9092",),
+        ("log",),
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="reader",
+        sasl_password="hunter2",
+        ssl_key_password="hunter3",
+    )
+    assert "hunter" not in repr(how)
+    assert how.consumer_options()["sasl_plain_password"] == "hunter2"
+    assert how.consumer_options()["ssl_password"] == "hunter3"
