@@ -1,11 +1,32 @@
-"""The canonical prediction event, version 1 (`schemas/prediction-event/v1.schema.json`)."""
+"""The canonical prediction event, version 1 (`schemas/prediction-event/v1.schema.json`).
 
-from typing import NamedTuple
+The annotations are the decoder's rules too: msgspec checks types, lengths and ranges while it
+parses, so a rule stands here or in `decode.py`, never in both. Unknown fields are
+forbidden here because the decoder's short way rests on it; `unknown.py` takes them out and counts.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 Number = int | float
-Cell = int | float | str | bool | None
+Cell = float | str | bool | None
+
+Id = Annotated[str, Meta(min_length=1, max_length=256)]
+Text = Annotated[str, Meta(max_length=256)]
+LongText = Annotated[str, Meta(max_length=1024)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Hex = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[0-9A-Fa-f]+\Z")]
+NotNegative = Annotated[float, Meta(ge=0)]
+IdentitySource = Literal["principal", "api_key", "header", "ip"]
+
+if TYPE_CHECKING:
+    EventTime = int
+else:
+    # What the parser lets in; the decoder turns a datetime into milliseconds before anybody looks.
+    EventTime = int | Annotated[datetime, Meta(tz=True)]
 
 
 class ClientKey(NamedTuple):
@@ -23,42 +44,48 @@ class ModelKey(NamedTuple):
     model_id: str
 
 
-class Input(msgspec.Struct, frozen=True, gc=False):
-    """What the client sent. At most one of the four forms is set."""
+class Input(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What the client sent. At most one of the four forms is set; numbers are doubles."""
 
-    features: list[int | float | str | None] | None = None
-    fields: dict[str, Cell] | None = None
-    embedding: list[int | float] | None = None
-    fingerprint: str | list[str] | None = None
+    features: Annotated[list[float | str | None], Meta(min_length=1)] | None = None
+    fields: Annotated[dict[Id, Cell], Meta(min_length=1)] | None = None
+    embedding: Annotated[list[float], Meta(min_length=1)] | None = None
+    fingerprint: Hex | Annotated[list[Hex], Meta(min_length=1)] | None = None
 
 
-class Output(msgspec.Struct, frozen=True, gc=False):
+class Output(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What the model answered; any of the three may be missing."""
 
-    label: str | int | None = None
-    scores: list[int | float] | dict[str, int | float] | None = None
-    value: int | float | None = None
+    label: Text | Int64 | None = None
+    scores: (
+        Annotated[list[float], Meta(min_length=1)]
+        | Annotated[dict[Id, float], Meta(min_length=1)]
+        | None
+    ) = None
+    value: float | None = None
 
 
-class PredictionEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class PredictionEvent(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True
+):
     """One prediction, decoded and checked. `time_ms` is UTC milliseconds since the epoch."""
 
-    event_id: str
-    time_ms: int
-    client_id: str
-    model_id: str
-    model_version: str | None = None
-    identity_source: str = "principal"
-    tenant_id: str = ""
-    session_id: str | None = None
-    source_ip: str | None = None
-    user_agent: str | None = None
+    event_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    time_ms: EventTime = msgspec.field(name="time")
+    client_id: Id
+    model_id: Id
+    model_version: Text | None = None
+    identity_source: IdentitySource = "principal"
+    tenant_id: Text = ""
+    session_id: Text | None = None
+    source_ip: Text | None = None
+    user_agent: LongText | None = None
     input: Input | None = None
     output: Output | None = None
-    status: int = 200
-    latency_ms: float | None = None
-    request_bytes: float | None = None
-    sampling_rate: float = 1.0
+    status: Annotated[int, Meta(ge=100, le=599)] = 200
+    latency_ms: NotNegative | None = None
+    request_bytes: NotNegative | None = None
+    sampling_rate: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
     @property
     def client(self) -> ClientKey:

@@ -1,0 +1,170 @@
+"""From log records to prediction events, or to dead letters that say what is wrong.
+
+The clean plain record takes the short way: one strict parse, which refuses unknown fields. What it
+lets through has the known shape only, so it is shallow, finite and valid UTF-8 already.
+Everything else (unknown fields, envelopes, anything broken) goes the careful way.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from detector.events.cloudevents import CloudEvent, from_headers, structured
+from detector.events.limits import Limits
+from detector.events.located import LocatedEvent
+from detector.events.model import Input, Output, PredictionEvent
+from detector.events.reasons import Reason
+from detector.events.record import DeadLetter, Record
+from detector.events.sanitise import PARSE_ERRORS, check_nul, check_text, refusal
+from detector.events.unknown import UnknownFields
+from detector.kit.errors import DecodeError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+_set = msgspec.structs.force_setattr
+_parse = msgspec.json.Decoder(PredictionEvent).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a batch of records came to.
+
+    Attributes:
+        events: The usable ones, in order.
+        dead: The others, in order.
+        unknown_fields: How many records had each unknown field, by JSON path.
+    """
+
+    events: list[LocatedEvent]
+    dead: list[DeadLetter]
+    unknown_fields: Mapping[str, int]
+
+
+class Decoder:
+    """Decodes records one by one; serves one thread."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        """Take the bounds to hold records to; the defaults when None."""
+        self._limits = limits or Limits()
+        self._unknown = UnknownFields()
+        self._max_bytes = self._limits.max_bytes
+        self._earliest, self._latest = self._limits.earliest_ms, self._limits.latest_ms
+        # A value takes two bytes with its comma, so a shorter body cannot hold too many of them.
+        self._few_bytes = 2 * min(self._limits.max_fields, self._limits.max_classes)
+
+    def decode(self, record: Record) -> PredictionEvent:
+        """Return the event that the record holds; raises `DecodeError` and nothing else."""
+        body = record.value
+        if body is None:
+            raise DecodeError(Reason.TOMBSTONE, "$", "the record has no body")
+        if len(body) > self._max_bytes:
+            detail = f"{len(body)} bytes are more than {self._max_bytes}"
+            raise DecodeError(Reason.TOO_LARGE, "$", detail)
+        if record.headers:
+            envelope = from_headers(record.headers, body, self._limits.max_depth)
+            if envelope is not None:
+                return self._from_envelope(envelope)
+        try:
+            event = _parse(body)
+        except PARSE_ERRORS:
+            return self._carefully(body)
+        if b"\\" in body:
+            check_nul(body)
+        return self._settled(event, body, "$")
+
+    def decode_all(self, records: Sequence[Record]) -> Decoded:
+        """Decode every record, neighbours of a bad one too; raises nothing over content."""
+        events: list[LocatedEvent] = []
+        dead: list[DeadLetter] = []
+        decode = self.decode
+        for record in records:
+            try:
+                events.append(LocatedEvent(record.position, decode(record)))
+            except DecodeError as error:
+                dead.append(self._dead_letter(record, error))
+        return Decoded(events, dead, self._unknown.drain())
+
+    def _dead_letter(self, record: Record, error: DecodeError) -> DeadLetter:
+        body = record.value or b""
+        kept = body[: self._limits.kept_bytes]
+        return DeadLetter(record.position, error.reason, error.path, error.detail, kept, len(body))
+
+    def _carefully(self, body: bytes) -> PredictionEvent:
+        """Look again at what the strict parse refused: an envelope, or unknown or bad fields."""
+        if b'"specversion"' in body:
+            envelope = structured(body, self._limits.max_depth)
+            if envelope is not None:
+                return self._from_envelope(envelope)
+        return self._parsed(body, "$")
+
+    def _from_envelope(self, envelope: CloudEvent) -> PredictionEvent:
+        try:
+            return self._parsed(envelope.data, envelope.root)
+        except DecodeError as error:
+            defaults = (f"{envelope.root}.event_id", f"{envelope.root}.time")
+            if error.reason != Reason.MISSING_FIELD or error.path not in defaults:
+                raise
+        return self._parsed(envelope.completed(), envelope.root)
+
+    def _parsed(self, body: bytes, root: str) -> PredictionEvent:
+        check_text(body, self._limits.max_depth, root)
+        try:
+            event = self._known_fields(body)
+        except PARSE_ERRORS as error:
+            raise refusal(body, error, root) from error
+        check_nul(body, root)
+        return self._settled(event, body, root)
+
+    def _known_fields(self, body: bytes) -> PredictionEvent:
+        try:
+            return _parse(body)
+        except msgspec.ValidationError as error:
+            if "unknown field" not in str(error):
+                raise
+        return _parse(self._unknown.strip(body))
+
+    def _settled(self, event: PredictionEvent, body: bytes, root: str) -> PredictionEvent:
+        """Turn the time into milliseconds and apply the rules that types cannot say."""
+        time: Any = event.time_ms  # a datetime when the record has a string
+        if time.__class__ is not int:
+            time = _milliseconds(time, root)
+            _set(event, "time_ms", time)
+        if not self._earliest <= time < self._latest:
+            detail = "the time is implausible; integers are milliseconds since 1970, UTC"
+            raise DecodeError(Reason.TIME_OUT_OF_RANGE, f"{root}.time", detail)
+        given = event.input
+        if given is not None and (
+            (given.features is None)
+            + (given.fields is None)
+            + (given.embedding is None)
+            + (given.fingerprint is None)
+            < 3
+        ):
+            detail = "more than one of features, fields, embedding and fingerprint"
+            raise DecodeError(Reason.AMBIGUOUS_INPUT, f"{root}.input", detail)
+        if len(body) > self._few_bytes:
+            self._check_sizes(event, root)
+        return event
+
+    def _check_sizes(self, event: PredictionEvent, root: str) -> None:
+        given = event.input or Input()
+        for name in ("features", "fields", "embedding", "fingerprint"):
+            values = getattr(given, name)
+            if not isinstance(values, str | None) and len(values) > self._limits.max_fields:
+                detail = f"{len(values)} values are more than {self._limits.max_fields}"
+                raise DecodeError(Reason.TOO_MANY_FIELDS, f"{root}.input.{name}", detail)
+        scores = (event.output or Output()).scores or ()
+        if len(scores) > self._limits.max_classes:
+            detail = f"{len(scores)} scores are more than {self._limits.max_classes}"
+            raise DecodeError(Reason.TOO_MANY_CLASSES, f"{root}.output.scores", detail)
+
+
+def _milliseconds(time: datetime, root: str) -> int:
+    try:
+        return (time - _EPOCH) // _MILLISECOND
+    except OverflowError as error:
+        raise DecodeError(Reason.TIME_OUT_OF_RANGE, f"{root}.time", str(error)) from error

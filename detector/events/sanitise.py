@@ -1,0 +1,133 @@
+"""Rules on a record's text that hold whatever its fields mean, and the naming of parse errors.
+
+Nothing here runs for a clean plain record: the strict decoder proves that one shallow, and valid
+UTF-8 wherever it was read. These are the second look at everything else.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import NoReturn
+
+import msgspec
+
+from detector.events.reasons import Reason
+from detector.kit.errors import DecodeError
+
+PARSE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
+"""Everything that msgspec raises over hostile text."""
+
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_NOT_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_PLACE = re.compile(r" - at (`key` in )?`\$([^`]*)`\Z")
+_MISSING = re.compile(r"Object missing required field `([^`]*)`")
+
+# msgspec names no error kinds, only sentences; the first pattern found decides.
+_KINDS = (
+    (re.compile("missing required field"), Reason.MISSING_FIELD),
+    (re.compile("Number out of range"), Reason.NOT_FINITE),
+    (re.compile("Integer value out of range"), Reason.OUT_OF_RANGE),
+    (re.compile("of length >="), Reason.EMPTY_VALUE),
+    (re.compile("of length <="), Reason.TOO_LONG),
+    (re.compile("matching regex"), Reason.NOT_HEXADECIMAL),
+    (re.compile("timezone component"), Reason.NAIVE_TIME),
+    (re.compile("RFC3339"), Reason.INVALID_TIME),
+    (re.compile("Invalid enum value"), Reason.UNKNOWN_VALUE),
+    (re.compile(r"Expected `\w+` [<>]"), Reason.OUT_OF_RANGE),
+)
+
+
+def check_text(body: bytes, max_depth: int, root: str = "$") -> None:
+    """Raise `DecodeError` for a byte order mark, text that is not UTF-8, or deep nesting."""
+    if not body.strip():
+        raise DecodeError(Reason.EMPTY_RECORD, root, "nothing but white space")
+    if body.startswith(_BOMS):
+        raise DecodeError(Reason.BYTE_ORDER_MARK, root, "starts with a byte order mark")
+    if not body.isascii():
+        utf8(body, root)
+    if body.count(b"[") + body.count(b"{") > max_depth and depth(body) > max_depth:
+        raise DecodeError(Reason.TOO_DEEP, root, f"nests deeper than {max_depth} levels")
+
+
+def check_nul(body: bytes, root: str = "$") -> None:
+    """Raise `DecodeError` when a string or key of the valid JSON `body` holds U+0000."""
+    if b"\\u0000" in body and _NUL_ESCAPE.search(body) is not None:
+        path = _nul_path(json.loads(body.decode(), parse_int=float), root) or root
+        raise DecodeError(Reason.NUL_CHARACTER, path, "contains the character U+0000")
+
+
+def depth(body: bytes) -> int:
+    """Deepest nesting of brackets outside strings, in one pass and without recursion."""
+    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKET)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+def utf8(data: bytes, path: str) -> str:
+    """Decode, or raise `DecodeError` naming the first bad byte."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        detail = f"byte {error.start} is not UTF-8"
+        raise DecodeError(Reason.NOT_UTF8, path, detail) from error
+
+
+def refusal(body: bytes, error: Exception, root: str = "$") -> DecodeError:
+    """Name what msgspec found wrong with a `body` that passed `check_text`."""
+    if isinstance(error, msgspec.ValidationError):
+        return _invalid(str(error), root)
+    if not isinstance(error, msgspec.DecodeError):
+        return DecodeError(Reason.MALFORMED_JSON, root, str(error))
+    return DecodeError(_malformed(body), root, str(error))
+
+
+def _invalid(message: str, root: str) -> DecodeError:
+    place = _PLACE.search(message)
+    path = root + (place[2] if place else "")
+    what = message[: place.start()] if place else message
+    if place and place[1]:
+        what += " as key"
+    if missing := _MISSING.match(what):
+        path = f"{path}.{missing[1]}"
+    reason = next((kind for text, kind in _KINDS if text.search(what)), Reason.WRONG_TYPE)
+    return DecodeError(reason, path, what)
+
+
+class _NotFiniteError(Exception):
+    """The parser met NaN or Infinity."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _NotFiniteError(name)
+
+
+def _malformed(body: bytes) -> Reason:
+    """Ask the lenient standard parser what the strict one choked on."""
+    try:
+        value = json.loads(body.decode(), parse_int=float, parse_constant=_refuse_constant)
+    except _NotFiniteError:
+        return Reason.NOT_FINITE
+    except ValueError:
+        return Reason.MALFORMED_JSON
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Reason.LONE_SURROGATE
+    return Reason.MALFORMED_JSON
+
+
+def _nul_path(value: object, path: str) -> str | None:
+    """First place of U+0000; recursion is bounded by `Limits.max_depth`."""
+    if isinstance(value, str):
+        return path if "\0" in value else None
+    items: Iterable[tuple[str, object]] = ()
+    if isinstance(value, dict):
+        if any("\0" in key for key in value):
+            return path
+        items = ((f"{path}.{key}", inner) for key, inner in value.items())
+    elif isinstance(value, list):
+        items = ((f"{path}[{at}]", inner) for at, inner in enumerate(value))
+    return next((found for at, inner in items if (found := _nul_path(inner, at))), None)

@@ -1,0 +1,55 @@
+"""Counting fields that the canonical event does not know, so that a misspelt one is noticed."""
+
+from collections import Counter
+
+import msgspec
+
+from detector.events.model import Input, Output, PredictionEvent
+
+MAX_NAMES = 64
+OTHER = "other"
+
+_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _names(struct: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(struct))
+
+
+_EVENT, _INPUT, _OUTPUT = _names(PredictionEvent), _names(Input), _names(Output)
+
+
+class UnknownFields:
+    """Counts by path; at most `MAX_NAMES` paths, the rest together under `OTHER`."""
+
+    def __init__(self) -> None:
+        """Start with no counts."""
+        self._counts: Counter[str] = Counter()
+
+    def strip(self, body: bytes) -> bytes:
+        """Return the JSON object `body` without its unknown fields, which are counted.
+
+        Raises what msgspec raises when `body` is not a JSON object.
+        """
+        top = _keys(body)
+        self._drop(top, _EVENT, "$.")
+        for name, known in (("input", _INPUT), ("output", _OUTPUT)):
+            inner = bytes(top.get(name, b""))
+            if inner.startswith(b"{"):
+                fields = _keys(inner)
+                self._drop(fields, known, f"$.{name}.")
+                top[name] = msgspec.Raw(msgspec.json.encode(fields))
+        return msgspec.json.encode(top)
+
+    def drain(self) -> dict[str, int]:
+        """Return the counts so far and start again at nothing."""
+        counts, self._counts = dict(self._counts), Counter()
+        return counts
+
+    def _drop(self, fields: dict[str, msgspec.Raw], known: frozenset[str], prefix: str) -> None:
+        for name in [name for name in fields if name not in known]:
+            del fields[name]
+            path = f"{prefix}{name:.64}"
+            if path not in self._counts and len(self._counts) >= MAX_NAMES:
+                path = OTHER
+            self._counts[path] += 1
