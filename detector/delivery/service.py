@@ -16,7 +16,7 @@ from detector.pipeline.ports import Store, Transaction
 _log = logging.getLogger(__name__)
 
 Escalate = Callable[[Transaction, datetime], object]
-"""The escalation use case with its policy bound: puts messages of the next level into the outbox."""
+"""The escalation use case with its policy bound; it writes the next level's messages."""
 
 
 class EscalationTimer:

@@ -1,0 +1,124 @@
+"""What the API accepts: bodies and filters, each bounded, unknown fields refused."""
+
+from typing import Annotated
+
+from fastapi import Header, Path
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from detector.incidents.model import Severity, Stage, Verdict
+from detector.pipeline.ports import IncidentQuery
+from detector.scoring.finding import AttackClass
+
+MAX_PAGE = 200
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds a character that no text may hold (NUL or a surrogate)")
+    return text
+
+
+Identifier = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_storable)]
+Required = Annotated[Identifier, Field(min_length=1)]
+Person = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_storable),
+]
+Comment = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
+    AfterValidator(_storable),
+]
+IncidentId = Annotated[
+    str, Path(max_length=64, pattern=r"^[A-Za-z0-9_-]+$", description="The incident's id.")
+]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=1024,
+        description="The ETag that the change is based on; 412 when the incident has moved on.",
+    ),
+]
+
+
+class Body(BaseModel):
+    """Base of every accepted body."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AcknowledgeIn(Body):
+    """Somebody takes notice."""
+
+    assignee: Person | None = Field(None, description="Who takes it; the caller unless given.")
+
+
+class AssignIn(Body):
+    """Somebody takes it on, or nobody."""
+
+    assignee: Person | None = Field(description="Who takes it; null takes it from everybody.")
+
+
+class CommentIn(Body):
+    """A remark for the timeline."""
+
+    text: Comment
+
+
+class CloseIn(Body):
+    """The end, with what the analyst concluded."""
+
+    verdict: Verdict
+    comment: Comment | None = None
+
+
+class ReopenIn(Body):
+    """Work begins again."""
+
+    reason: Comment | None = None
+
+
+class SeverityIn(Body):
+    """An analyst's severity in place of the computed one."""
+
+    severity: Severity | None = Field(description="Null returns to the computed one.")
+    reason: Comment | None = None
+
+
+class StageIn(Body):
+    """Where it goes in its handling."""
+
+    stage: Stage
+
+
+class IncidentFilters(BaseModel):
+    """Filters of the incident list, combined by and."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant_id: Identifier | None = None
+    client_id: Identifier | None = None
+    model_id: Identifier | None = None
+    attack_class: list[AttackClass] = Field([], max_length=20, description="Any of these.")
+    stage: list[Stage] = Field([], max_length=20, description="Any of these.")
+    min_severity: Severity | None = Field(None, description="This severity or a higher one.")
+    assignee: Identifier | None = None
+    acknowledged: bool | None = None
+    opened_from: AwareDatetime | None = Field(None, description="Event time, RFC 3339, included.")
+    opened_before: AwareDatetime | None = Field(None, description="Event time, not included.")
+    after: str | None = Field(None, max_length=512, description="`next_cursor` of a page.")
+    limit: int = Field(50, ge=1, le=MAX_PAGE, description="Incidents in a page.")
+
+    def query(self) -> IncidentQuery:
+        """Return the same filters as the store's port takes them."""
+        sets = {"attack_class": frozenset(self.attack_class), "stage": frozenset(self.stage)}
+        return IncidentQuery(**(self.model_dump() | sets))
