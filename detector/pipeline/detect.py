@@ -1,13 +1,17 @@
 """Detection as a use case: located events in, findings and profiles out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
+from detector.pipeline.learn import learn
 from detector.pipeline.ports import ClientProfile
+from detector.pipeline.watch import ModelWatch
+from detector.reference.picture import Reference
 from detector.scoring.finding import Finding
+from detector.scoring.tables import ScoringPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class FrozenReference:
     body: bytes
     events: int
     clients: int
+    digest: str
+    summary: Mapping[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +45,131 @@ class Detection(Protocol):
     def clients(self) -> int:
         """How many clients are held in state."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionPolicy:
+    """How detection behaves.
+
+    Attributes:
+        scoring: How sure to be.
+        max_clients: Clients held in state for each model.
+        learn_events: Events that a model without a reference must have shown.
+        learn_clients: Clients that they must have come from.
+        learn_share: No client counts with more than this share of `learn_events`.
+    """
+
+    scoring: ScoringPolicy = field(default_factory=ScoringPolicy)
+    max_clients: int = 100_000
+    learn_events: int = 5_000
+    learn_clients: int = 50
+    learn_share: float = 0.02
+
+
+class Learning:
+    """The traffic of a model without a reference, until there is enough to freeze one.
+
+    Clients under suspicion are left out, and none counts with more than its share.
+    """
+
+    def __init__(self, policy: DetectionPolicy) -> None:
+        self._policy = policy
+        self._cap = max(int(policy.learn_events * policy.learn_share), 1)
+        self._events: list[LocatedEvent] = []
+        self._counts: dict[str, int] = {}
+
+    def take(self, item: LocatedEvent) -> bool:
+        """Collect one event; true when there is enough."""
+        client = item.event.client_id
+        count = self._counts.get(client, 0)
+        if item.event.input is None or count >= self._cap:
+            return False
+        if len(self._counts) >= 8 * self._policy.learn_clients and client not in self._counts:
+            return False
+        self._counts[client] = count + 1
+        self._events.append(item)
+        enough = len(self._events) >= self._policy.learn_events
+        return enough and len(self._counts) >= self._policy.learn_clients
+
+    def benign(self, watch: ModelWatch) -> list[LocatedEvent]:
+        """Return what was collected from clients that nothing speaks against."""
+        return [item for item in self._events if not watch.suspected(item.event.client_id)]
+
+
+class Detector:
+    """All models under watch."""
+
+    def __init__(
+        self, policy: DetectionPolicy, references: Mapping[ModelKey, Reference] | None = None
+    ) -> None:
+        self._policy = policy
+        self._watches: dict[ModelKey, ModelWatch] = {}
+        self._learning: dict[ModelKey, Learning] = {}
+        for model, reference in (references or {}).items():
+            self._watches[model] = self._watch(model, reference)
+
+    def _watch(self, model: ModelKey, reference: Reference | None) -> ModelWatch:
+        return ModelWatch(model, reference, self._policy.scoring, self._policy.max_clients)
+
+    def clients(self) -> int:
+        """How many clients are held in state."""
+        return sum(watch.clients for watch in self._watches.values())
+
+    def process(self, events: Sequence[LocatedEvent]) -> Detections:
+        """Update states with the events, in order, and say what became credible."""
+        groups: dict[ModelKey, list[int]] = {}
+        for i, item in enumerate(events):
+            groups.setdefault(item.event.model, []).append(i)
+        findings: list[tuple[int, Finding]] = []
+        profiles: list[tuple[int, ClientProfile]] = []
+        frozen: list[FrozenReference] = []
+        for model, indices in groups.items():
+            start = 0
+            while start < len(indices):
+                located = [events[i] for i in indices[start:]]
+                part, full = self._until_full(model, located)
+                watched = self._watches[model].process(part)
+                findings.extend((indices[start + k], found) for k, found in watched.findings)
+                profiles.extend((indices[start + k], made) for k, made in watched.profiles)
+                if full is not None:
+                    frozen.append(self._freeze(model, full))
+                start += len(part)
+        findings.sort(key=lambda pair: pair[0])
+        profiles.sort(key=lambda pair: pair[0])
+        return Detections(
+            tuple(found for _, found in findings), tuple(made for _, made in profiles),
+            tuple(frozen),
+        )  # fmt: skip
+
+    def _until_full(
+        self, model: ModelKey, events: list[LocatedEvent]
+    ) -> tuple[list[LocatedEvent], Learning | None]:
+        """Cut the events where a learning model has seen enough, so that batches do not matter."""
+        if model not in self._watches:
+            self._watches[model] = self._watch(model, None)
+            self._learning[model] = Learning(self._policy)
+        learning = self._learning.get(model)
+        if learning is not None:
+            for i, item in enumerate(events):
+                if learning.take(item):
+                    return events[: i + 1], learning
+        return events, None
+
+    def _freeze(self, model: ModelKey, learning: Learning) -> FrozenReference:
+        """Turn what a model has shown into its reference, and judge by it from now on."""
+        del self._learning[model]
+        watch = self._watches[model]
+        reference = learn(model, learning.benign(watch))
+        watch.adopt(reference)
+        body = reference.to_bytes()
+        return FrozenReference(
+            model, body, reference.events, reference.clients, reference.digest(),
+            reference.summary(),
+        )  # fmt: skip
+
+
+def build_detection(
+    policy: DetectionPolicy, references: Mapping[ModelKey, Reference] | None = None
+) -> Detection:
+    """Return a detector that judges by these references and learns the missing ones."""
+    return Detector(policy, references)

@@ -1,0 +1,1 @@
+"""The frozen picture of one model's benign traffic, and how it is learnt and stored."""

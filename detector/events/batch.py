@@ -1,0 +1,222 @@
+"""Decoded events as columns: one `EventBatch` a model, numpy arrays from here on.
+
+A cell of the input matrix holds a number, a category or nothing, in one float64: NaN is missing,
+a category is a code below `CATEGORY_CEILING`, everything else is the number itself. Codes are exact
+in float32 too, so that the two widths agree about equality.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.located import LocatedEvent
+from detector.events.model import Cell, Input, ModelKey, Output, PredictionEvent
+from detector.events.record import Position
+
+CATEGORY_CEILING = -5e29
+NUMBER_LIMIT = 1e29
+MAX_CLASSES = 32
+NO_LABEL = -1
+
+Floats = NDArray[np.float64]
+
+
+@lru_cache(maxsize=65_536)
+def category_code(text: str) -> float:
+    """Return the cell that stands for a category; equal texts give equal cells."""
+    return float(np.float32(-1e30 * (1.0 + (crc32(text.encode()) & 0x7FFFFF) / 0x800000)))
+
+
+@lru_cache(maxsize=65_536)
+def label_code(label: str | int) -> int:
+    """Return a non-negative 31-bit code for a class label."""
+    if isinstance(label, int):
+        return label & 0x7FFFFFFF
+    return crc32(label.encode()) & 0x7FFFFFFF
+
+
+def cell(value: Cell) -> float:
+    """Return one input value as a cell; booleans count as 0 and 1."""
+    if value is None:
+        return float("nan")
+    if isinstance(value, str):
+        return category_code(value)
+    return min(max(float(value), -NUMBER_LIMIT), NUMBER_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Events of one model, in the order of the log; n rows, d input fields, c classes.
+
+    Attributes:
+        model: The model that answered all of them.
+        events: The decoded events, for the few that become evidence.
+        positions: Where each stands in the log.
+        cells: (n, d) input cells as described in the module's docstring.
+        names: The d field names.
+        has_input: (n,) whether the event carried an input.
+        labels: (n,) label codes, `NO_LABEL` where the output has none.
+        scores: (n, c) class scores, NaN where absent; c is at most `MAX_CLASSES`.
+        margins: (n,) best minus second-best score, NaN without scores.
+        time_ms: (n,) event times, UTC milliseconds.
+    """
+
+    model: ModelKey
+    events: tuple[PredictionEvent, ...]
+    positions: tuple[Position, ...]
+    cells: Floats
+    names: tuple[str, ...]
+    has_input: NDArray[np.bool_]
+    labels: NDArray[np.int64]
+    scores: Floats
+    margins: Floats
+    time_ms: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.events)
+
+
+class ColumnTable:
+    """Column numbers of one model's input fields and classes, given on first sight and kept."""
+
+    def __init__(self, fields: Iterable[str] = (), max_fields: int = 4096) -> None:
+        self._fields = {name: i for i, name in enumerate(fields)}
+        self._classes: dict[int, int] = {}
+        self._max_fields = max_fields
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Field names in column order."""
+        return tuple(self._fields)
+
+    def columns(self, names: Iterable[str]) -> list[int]:
+        """Return the column of each name, -1 where the table is full."""
+        table = self._fields
+        for name in names:
+            if name not in table and len(table) < self._max_fields:
+                table[name] = len(table)
+        return [table.get(name, -1) for name in names]
+
+    def class_column(self, code: int) -> int:
+        """Return the score column of a class known by label, -1 where the table is full."""
+        if code not in self._classes and len(self._classes) < MAX_CLASSES:
+            self._classes[code] = len(self._classes)
+        return self._classes.get(code, -1)
+
+    def cells(self, inputs: Sequence[Input | None]) -> Floats:
+        """Return the (n, d) matrix of cells, registering names not seen before."""
+        plain = _plain_matrix(inputs)
+        if plain is not None:
+            columns = self.columns([str(i) for i in range(plain.shape[1])])
+            if columns == list(range(len(self._fields))):
+                return plain
+        rows = [_named(item) for item in inputs]
+        placed = [(self.columns(row), list(row.values())) for row in rows]
+        matrix = np.full((len(rows), len(self._fields)), np.nan)
+        for i, (columns, values) in enumerate(placed):
+            for column, value in zip(columns, values, strict=True):
+                if column >= 0:
+                    matrix[i, column] = cell(value)
+        return matrix
+
+
+def _plain_matrix(inputs: Sequence[Input | None]) -> Floats | None:
+    """Return the matrix at once when every input is a list of numbers of one length."""
+    rows = []
+    for item in inputs:
+        row = None if item is None else item.features or item.embedding
+        if row is None or (rows and len(row) != len(rows[0])):
+            return None
+        rows.append(row)
+    try:
+        matrix = np.array(rows)
+    except ValueError:
+        return None
+    if matrix.dtype.kind not in "if":
+        return None
+    return np.clip(matrix.astype(np.float64), -NUMBER_LIMIT, NUMBER_LIMIT)
+
+
+def _named(item: Input | None) -> Mapping[str, Cell]:
+    """Return any form of input as name to value."""
+    if item is None:
+        return {}
+    if item.fields is not None:
+        return item.fields
+    row: Sequence[Cell] = item.features or item.embedding or ()
+    if item.fingerprint is not None:
+        # The letter keeps a hexadecimal fingerprint from ever being taken for a number.
+        prints = [item.fingerprint] if isinstance(item.fingerprint, str) else item.fingerprint
+        row = [f"#{text}" for text in prints]
+    return {str(i): value for i, value in enumerate(row)}
+
+
+def _label(output: Output | None) -> int:
+    if output is None:
+        return NO_LABEL
+    if output.label is not None:
+        return label_code(output.label)
+    if isinstance(output.scores, Mapping) and output.scores:
+        return label_code(max(output.scores, key=output.scores.__getitem__))
+    if isinstance(output.scores, list) and output.scores:
+        if len(output.scores) == 1:
+            return int(output.scores[0] >= 0.5)
+        return int(np.argmax(output.scores))
+    return NO_LABEL
+
+
+def _score_row(output: Output | None, label: int, table: ColumnTable) -> dict[int, float]:
+    """Return score by column; a lone score is that of the label, or of the class 1 without one."""
+    if output is None or not output.scores:
+        return {}
+    if isinstance(output.scores, Mapping):
+        pairs = ((table.class_column(label_code(k)), v) for k, v in output.scores.items())
+        return {column: float(v) for column, v in pairs if column >= 0}
+    if len(output.scores) > 1:
+        return dict(enumerate(map(float, output.scores[:MAX_CLASSES])))
+    score = float(output.scores[0])
+    if output.label is None:
+        return {0: 1.0 - score, 1: score}
+    column = table.class_column(label)
+    return {column: score} if column >= 0 else {}
+
+
+def _margin(scores: Mapping[int, float]) -> float:
+    """Best minus second-best score; of a lone score p the lower bound 2p - 1, at least 0."""
+    if not scores:
+        return float("nan")
+    if len(scores) == 1:
+        return max(2.0 * next(iter(scores.values())) - 1.0, 0.0)
+    first, second = sorted(scores.values())[:-3:-1]
+    return first - second
+
+
+def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTable) -> EventBatch:
+    """Return the columns of one model's events; `table` learns names not seen before."""
+    events = tuple(item.event for item in located)
+    cells = table.cells([event.input for event in events])
+    labels = [_label(event.output) for event in events]
+    rows = [
+        _score_row(event.output, label, table) for event, label in zip(events, labels, strict=True)
+    ]
+    scores = np.full((len(events), MAX_CLASSES), np.nan)
+    for i, row in enumerate(rows):
+        for column, score in row.items():
+            scores[i, column] = score
+    return EventBatch(
+        model=model,
+        events=events,
+        positions=tuple(item.position for item in located),
+        cells=cells,
+        names=table.names,
+        has_input=np.array([event.input is not None for event in events], dtype=np.bool_),
+        labels=np.array(labels, dtype=np.int64),
+        scores=scores,
+        margins=np.array([_margin(row) for row in rows]),
+        time_ms=np.array([event.time_ms for event in events], dtype=np.int64),
+    )

@@ -1,0 +1,133 @@
+"""Compiled geometry between one query and its client's remembered ones.
+
+All functions take scaled cells (float32): NaN is a gap, a value below `CEILING` a category.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from detector.events.batch import CATEGORY_CEILING
+
+CEILING = np.float32(CATEGORY_CEILING)
+LINE_TOLERANCE = 1e-3
+ROUNDING = 4e-7
+
+compiled: Callable[..., Any] = njit(cache=True)
+
+
+@compiled
+def is_number(x: float) -> bool:
+    """Whether the cell holds a number."""
+    return not np.isnan(x) and x >= CEILING
+
+
+@compiled
+def compare(a: Any, b: Any) -> tuple[int, int, float]:
+    """Return (changed fields, last changed field, squared distance).
+
+    Numbers differ by their scaled distance, everything else by 1 (Gower 1971).
+    """
+    changed = 0
+    last = -1
+    square = 0.0
+    for j in range(len(a)):
+        x, y = a[j], b[j]
+        if x == y or (np.isnan(x) and np.isnan(y)):
+            continue
+        changed += 1
+        last = j
+        if is_number(x) and is_number(y):
+            step = np.float64(x) - np.float64(y)
+            square += min(step * step, 100.0)
+        else:
+            square += 1.0
+    return changed, last, square
+
+
+@compiled
+def project(z: Any) -> tuple[float, float]:
+    """Return two fixed linear images of the numbers of z, for quick tests of lines and mirrors."""
+    first = 0.0
+    second = 0.0
+    for j in range(len(z)):
+        if is_number(z[j]):
+            first += z[j] * np.cos(1.0 + 2.399963 * j)
+            second += z[j] * np.sin(0.5 + 1.094921 * j)
+    return first, second
+
+
+@compiled
+def on_line(x: Any, a: Any, b: Any) -> float:
+    """Return t with x - a = t (x - b) when x, a and b stand on one line, else NaN.
+
+    All categories and gaps must agree. t < 0: x lies between a and b; t = 2: x mirrors a at b.
+    """
+    dot = 0.0
+    square_a = 0.0
+    square_b = 0.0
+    size = 0.0
+    for j in range(len(x)):
+        if is_number(x[j]) and is_number(a[j]) and is_number(b[j]):
+            u = np.float64(x[j]) - a[j]
+            v = np.float64(x[j]) - b[j]
+            dot += u * v
+            square_a += u * u
+            square_b += v * v
+            size += np.float64(x[j]) ** 2
+        elif not (x[j] == a[j] and x[j] == b[j]):
+            if not (np.isnan(x[j]) and np.isnan(a[j]) and np.isnan(b[j])):
+                return np.nan
+    if square_a == 0.0 or square_b == 0.0:
+        return np.nan
+    t = dot / square_b
+    residual = max(square_a - dot * dot / square_b, 0.0)
+    noise = LINE_TOLERANCE**2 * min(square_a, square_b) + ROUNDING**2 * size
+    # Steps within a few roundings of each other have no direction to speak of.
+    if residual <= noise and min(square_a, square_b) > (64 * ROUNDING) ** 2 * size:
+        return t
+    return np.nan
+
+
+@compiled
+def same_center(x: Any, y: Any, a: Any, b: Any) -> bool:
+    """Whether the pairs (x, y) and (a, b) have one midpoint, in at least 4 of 5 changed fields."""
+    fits = 0
+    total = 0
+    for j in range(len(x)):
+        if x[j] == y[j] and x[j] == a[j] and x[j] == b[j]:
+            continue
+        if not (is_number(x[j]) and is_number(y[j]) and is_number(a[j]) and is_number(b[j])):
+            continue
+        total += 1
+        off = abs(np.float64(x[j]) + y[j] - a[j] - b[j])
+        span = abs(np.float64(x[j]) - y[j]) + abs(np.float64(a[j]) - b[j])
+        size = abs(np.float64(x[j])) + abs(np.float64(a[j]))
+        if off <= LINE_TOLERANCE * span + ROUNDING * size:
+            fits += 1
+    return total >= 3 and fits * 5 >= total * 4
+
+
+@compiled
+def nearest_cell(z: Any, centroids: Any) -> int:
+    """Return the number of the centroid closest to z; gaps count as 0, categories as a number."""
+    best = -1
+    smallest = np.inf
+    for k in range(centroids.shape[0]):
+        total = 0.0
+        for j in range(len(z)):
+            v = np.float64(z[j])
+            if np.isnan(v):
+                v = 0.0
+            elif v < CEILING:
+                v = v / 1e30 + 1.0
+            v = min(max(v, -10.0), 10.0)
+            total += (v - centroids[k, j]) ** 2
+            if total >= smallest:
+                break
+        if total < smallest:
+            smallest = total
+            best = k
+    return best

@@ -1,0 +1,77 @@
+"""What one query looks like beside its client's recent ones: a small code that hypotheses read."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Probe(IntEnum):
+    """How a query relates to the client's remembered queries; the first that fits, in this order.
+
+    FIRST: nothing to compare with, or no input logged.
+    REPEAT: equal to a remembered query.
+    ONE_FIELD: differs from a remembered query in one field, by an ordinary value.
+    ONE_FIELD_SEARCH: the same, by a value that a search would choose: the midpoint of two values
+        tried before, beyond the support, off the field's natural grid, or a field left out.
+    ONE_FIELD_STEP: the same, by a tiny step in another field than the one before.
+    COLLINEAR: several fields, on one line with two remembered queries.
+    SYMMETRIC: several fields, mirrored at a remembered query or closing a pair of equal centres.
+    NEAR_STEP: near a remembered query, at exactly the distance of the near query before.
+    NEAR: much nearer to a remembered query than benign clients' queries are.
+    FAR: none of these.
+    """
+
+    FIRST = 0
+    REPEAT = 1
+    ONE_FIELD = 2
+    ONE_FIELD_SEARCH = 3
+    ONE_FIELD_STEP = 4
+    COLLINEAR = 5
+    SYMMETRIC = 6
+    NEAR_STEP = 7
+    NEAR = 8
+    FAR = 9
+
+
+PERTURBATIONS = frozenset(
+    {Probe.ONE_FIELD_STEP, Probe.COLLINEAR, Probe.SYMMETRIC, Probe.NEAR_STEP, Probe.NEAR}
+)
+STRUCTURED = PERTURBATIONS - {Probe.NEAR}
+ONE_FIELD_CHANGES = frozenset({Probe.ONE_FIELD, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP})
+
+
+class Observation(NamedTuple):
+    """One query, reduced to what hypotheses distinguish.
+
+    Attributes:
+        probe: Its relation to the remembered queries.
+        record: Some class reached its highest score of this client so far, while probing.
+        flip: The label differs from that of the remembered query it was compared with.
+        surprise: 0 ordinary, 1 among the strangest tenth of benign queries, 2 the strangest 1%.
+        low_margin: The margin is under the reference's 5% quantile.
+        revalue: The swept field takes a value that it took on an earlier base record.
+    """
+
+    probe: Probe
+    record: bool
+    flip: bool
+    surprise: int
+    low_margin: bool
+    revalue: bool
+
+
+PROBES = len(Probe)
+CODES = PROBES * 2 * 2 * 3 * 2 * 2
+
+
+def decode(code: int) -> Observation:
+    """Return the observation that the kernel packed as
+    ((((probe * 2 + record) * 2 + flip) * 3 + surprise) * 2 + low_margin) * 2 + revalue.
+    """
+    code, revalue = divmod(code, 2)
+    code, low_margin = divmod(code, 2)
+    code, surprise = divmod(code, 3)
+    code, flip = divmod(code, 2)
+    probe, record = divmod(code, 2)
+    return Observation(
+        Probe(probe), bool(record), bool(flip), surprise, bool(low_margin), bool(revalue)
+    )

@@ -1,0 +1,165 @@
+"""One model under watch: the state of its clients and the judgement of its events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.batch import ColumnTable, EventBatch, assemble
+from detector.events.located import LocatedEvent
+from detector.events.model import ModelKey
+from detector.features.catalogue import RowView, read_features, vector
+from detector.features.lens import make_lens, view_cells
+from detector.features.rows import ClientRows
+from detector.features.state import ClientTable, Stat
+from detector.pipeline.ports import ClientProfile
+from detector.reference.picture import Reference
+from detector.reference.sketch import MAX_COLUMNS, fold
+from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, WIDTH, score
+from detector.scoring.finding import Finding
+from detector.scoring.hypotheses import ALL
+from detector.scoring.judge import Judge, Moment, anomaly
+from detector.scoring.novelty import fit_novelty
+from detector.scoring.tables import ScoringPolicy, build_tables
+
+FIRST_CAPACITY = 64
+
+
+@dataclass(slots=True)
+class Watched:
+    """Findings and profiles with the index of the event that they came from."""
+
+    findings: list[tuple[int, Finding]]
+    profiles: list[tuple[int, ClientProfile]]
+
+
+class ModelWatch:
+    """State and judgement of one model's clients, bounded to `max_clients`."""
+
+    def __init__(
+        self, model: ModelKey, reference: Reference | None, policy: ScoringPolicy, max_clients: int
+    ) -> None:
+        self._model = model
+        self._policy = policy
+        self._judge = Judge(ALL, policy)
+        self._columns = ColumnTable()
+        self._table = ClientTable(0, FIRST_CAPACITY)
+        self._evidence = np.zeros((self._table.capacity, len(ALL), WIDTH), dtype=np.float32)
+        self._first = np.zeros((self._table.capacity, len(ALL)), dtype=np.int64)
+        self._rows = ClientRows(
+            FIRST_CAPACITY, max_clients, self._grow, self._clear, self._under_suspicion
+        )
+        self.adopt(reference)
+
+    def adopt(self, reference: Reference | None) -> None:
+        """Judge by this reference from the next event on; evidence begins anew under it."""
+        self.reference = reference
+        names = reference.names if reference else ()
+        # A reference freezes the columns: fields that it has never seen carry no evidence.
+        self._columns = ColumnTable(names, max_fields=len(names)) if reference else ColumnTable()
+        self._novelty = fit_novelty(reference.vectors) if reference else None
+        self._tables = build_tables(
+            ALL, reference.nulls if reference else {}, self._policy, reference is not None
+        )
+        self._widen(min(len(names), MAX_COLUMNS))
+        if reference is not None:
+            self._evidence[:, :, : LOG_E + 1] = 0.0
+
+    def _widen(self, width: int) -> None:
+        self._table.forget_memory(width)
+        self._lens = make_lens(self.reference, width)
+
+    @property
+    def clients(self) -> int:
+        """How many clients are held."""
+        return len(self._rows)
+
+    def suspected(self, client_id: str) -> bool:
+        """Whether any hypothesis about the client has fired."""
+        row = self._rows.get(client_id)
+        return row is not None and bool((self._evidence[row, :, FIRED] > 0).any())
+
+    def process(self, located: Sequence[LocatedEvent]) -> Watched:
+        """Update and judge with events of this model, in the order of the log."""
+        batch = assemble(self._model, located, self._columns)
+        cells, names = fold(batch.cells, batch.names)
+        if cells.shape[1] != self._table.width:
+            self._widen(cells.shape[1])
+        rows = self._rows.assign([event.client_id for event in batch.events])
+        return self._score(batch, np.ascontiguousarray(cells), names, rows)
+
+    def _score(
+        self, batch: EventBatch, cells: NDArray[np.float64], names: tuple[str, ...],
+        rows: NDArray[np.int64],
+    ) -> Watched:  # fmt: skip
+        reference = self.reference
+        p_values = reference.p_values(cells) if reference else np.ones(len(batch))
+        columns = (cells, batch.has_input, batch.labels, batch.scores, batch.margins,
+                   batch.time_ms, p_values)  # fmt: skip
+        z = view_cells(cells, reference)
+        offsets = np.array([position.offset for position in batch.positions], dtype=np.int64)
+        tables = self._tables
+        found = Watched([], [])
+        i = 0
+        while True:
+            i, mask = score(
+                i, rows, z, columns, self._lens, self._table.arrays(), self._evidence, offsets,
+                self._first, tables.levels, tables.stages, tables.counts, tables.thresholds,
+            )  # fmt: skip
+            if mask == 0:
+                return found
+            self._attend(i, int(mask), batch, names, int(rows[i]), found)
+            i += 1
+
+    def _attend(
+        self, i: int, mask: int, batch: EventBatch, names: tuple[str, ...], row: int, found: Watched
+    ) -> None:
+        cells = len(self.reference.centroids) if self.reference else 0
+        view = RowView(self._table, row, cells)
+        moment = Moment(
+            batch.events[i], batch.positions[i], view, names, self.reference is not None
+        )
+        findings = self._judge.decide(mask, moment, self._evidence[row], self._first[row])
+        found.findings.extend((i, finding) for finding in findings)
+        if mask >> PROFILE_DUE & 1:
+            self._novel(i, moment, row, found)
+        if findings or mask >> PROFILE_DUE & 1:
+            found.profiles.append((i, self._profile(moment, row)))
+
+    def _novel(self, i: int, moment: Moment, row: int, found: Watched) -> None:
+        """Ask the novelty model about a client that no hypothesis explains."""
+        if self._novelty is None or (self._evidence[row, :, FIRED] > 0).any():
+            return
+        p_value = self._novelty.p_value(vector(moment.view))
+        if p_value <= 1.0 / (1.0 + self._novelty.profiles):
+            found.findings.append((i, anomaly(moment, p_value, self._novelty.profiles)))
+
+    def _profile(self, moment: Moment, row: int) -> ClientProfile:
+        stats = self._table.stats[row]
+        evidence = self._evidence[row]
+        return ClientProfile(
+            client=moment.event.client,
+            first_seen=datetime.fromtimestamp(stats[Stat.FIRST_MS] / 1000.0, UTC),
+            last_seen=datetime.fromtimestamp(stats[Stat.LAST_MS] / 1000.0, UTC),
+            queries=int(stats[Stat.QUERIES]),
+            identity_source=moment.event.identity_source,
+            status="calibrated" if moment.calibrated else "learning",
+            features=read_features(moment.view),
+            scores={h.technique: round(float(evidence[k, LOG_E]), 4) for k, h in enumerate(ALL)},
+        )
+
+    def _grow(self, capacity: int) -> None:
+        self._table.grow(capacity)
+        added = capacity - len(self._evidence)
+        self._evidence = np.pad(self._evidence, ((0, added), (0, 0), (0, 0)))
+        self._first = np.pad(self._first, ((0, added), (0, 0)))
+
+    def _clear(self, row: int) -> None:
+        self._table.clear(row)
+        self._evidence[row] = 0.0
+        self._first[row] = 0
+
+    def _under_suspicion(self) -> NDArray[np.bool_]:
+        return (self._evidence[:, :, FIRED] > 0).any(axis=1)

@@ -1,0 +1,88 @@
+"""What each input field looks like in benign traffic: support, scale, quantiles, natural grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.batch import CATEGORY_CEILING, Floats
+
+KNOTS = 129
+MAX_CATEGORIES = 64
+GRIDS = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001, 1e-4)
+GRID_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One row a field; d fields.
+
+    Attributes:
+        center: (d,) medians of the numbers, 0 for categories.
+        scale: (d,) distance of the 10% and 90% quantiles, with fall-backs; never 0.
+        knots: (d, KNOTS) equally spaced quantiles of the numbers; NaN for categories.
+        grid: (d,) the coarsest step of `GRIDS` that all numbers are multiples of, 0 without one.
+        missing: (d,) share of missing cells.
+        categories: (d, MAX_CATEGORIES) category codes, most frequent first, NaN-padded.
+        rarity: (d, MAX_CATEGORIES) minus log2 of their shares.
+    """
+
+    center: Floats
+    scale: Floats
+    knots: Floats
+    grid: Floats
+    missing: Floats
+    categories: Floats
+    rarity: Floats
+
+
+def fit_fields(cells: Floats) -> Fields:
+    """Learn the fields of (n, d) cells; n is at least 1."""
+    width = cells.shape[1]
+    fields = Fields(
+        center=np.zeros(width),
+        scale=np.ones(width),
+        knots=np.full((width, KNOTS), np.nan),
+        grid=np.zeros(width),
+        missing=np.isnan(cells).mean(axis=0),
+        categories=np.full((width, MAX_CATEGORIES), np.nan),
+        rarity=np.zeros((width, MAX_CATEGORIES)),
+    )
+    for j in range(width):
+        column = cells[:, j]
+        present = column[~np.isnan(column)]
+        texts = present < CATEGORY_CEILING
+        if texts.any():
+            _fit_categories(fields, j, present[texts])
+        if not texts.all():
+            _fit_numbers(fields, j, present[~texts])
+    return fields
+
+
+def _fit_categories(fields: Fields, j: int, codes: Floats) -> None:
+    found, counts = np.unique(codes, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]
+    fields.categories[j, : len(order)] = found[order]
+    fields.rarity[j, : len(order)] = -np.log2(counts[order] / len(codes))
+
+
+def _fit_numbers(fields: Fields, j: int, numbers: Floats) -> None:
+    fields.knots[j] = np.quantile(numbers, np.linspace(0.0, 1.0, KNOTS))
+    fields.center[j] = np.median(numbers)
+    low, high = np.quantile(numbers, [0.1, 0.9])
+    spread = high - low
+    if spread <= 0.0:
+        spread = 2.56 * float(numbers.std())
+    fields.scale[j] = spread if spread > 0.0 else max(abs(float(fields.center[j])), 1.0)
+    fields.grid[j] = natural_grid(numbers)
+
+
+def natural_grid(numbers: NDArray[np.float64]) -> float:
+    """Return the coarsest step of `GRIDS` under which all numbers are multiples, or 0."""
+    if np.abs(numbers).max() > 1e9:
+        return 0.0
+    for step in GRIDS:
+        multiples = numbers / step
+        if (np.abs(multiples - np.round(multiples)) <= GRID_TOLERANCE).all():
+            return step
+    return 0.0

@@ -1,0 +1,125 @@
+"""Learning the picture from benign rows; the client-level part is added by the calibration."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.events.model import ModelKey
+from detector.reference.fields import Fields, fit_fields
+from detector.reference.picture import Reference
+from detector.reference.sketch import fold
+from detector.reference.surprise import fit_precision, strangeness, tail_shares
+
+CELLS = 64
+LOW_MARGIN_SHARE = 0.05
+MAX_ROWS_A_CLIENT = 400
+MAX_CALIBRATION_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class BenignRows:
+    """Inputs and outputs of benign clients: n rows, d fields.
+
+    Attributes:
+        cells: (n, d) input cells, unfolded.
+        names: The d field names.
+        owner: (n,) number of the client that sent the row.
+        margins: (n,) margins, NaN without scores.
+    """
+
+    cells: Floats
+    names: tuple[str, ...]
+    owner: NDArray[np.int64]
+    margins: Floats
+
+    def capped(self) -> "BenignRows":
+        """Return at most `MAX_ROWS_A_CLIENT` rows a client, evenly spread over its life."""
+        keep = []
+        for client in np.unique(self.owner):
+            rows = np.flatnonzero(self.owner == client)
+            stride = -(-len(rows) // MAX_ROWS_A_CLIENT)
+            keep.append(rows[::stride])
+        chosen = np.sort(np.concatenate(keep))
+        return BenignRows(self.cells[chosen], self.names, self.owner[chosen], self.margins[chosen])
+
+
+def scaled(cells: Floats, fields: Fields) -> NDArray[np.float32]:
+    """Return folded cells in scaled units as float32; categories and gaps pass unchanged."""
+    numbers = (cells - fields.center) / fields.scale
+    return np.where(cells < CATEGORY_CEILING, cells, numbers).astype(np.float32)
+
+
+def fit(model: ModelKey, rows: BenignRows) -> Reference:
+    """Return a reference of input and output space, not yet calibrated at the level of clients."""
+    events, clients = len(rows.cells), len(np.unique(rows.owner))
+    rows = rows.capped()
+    folded, _ = fold(rows.cells, rows.names)
+    fields = fit_fields(folded)
+    calibration, smallest = _calibrate(folded, rows.owner)
+    return Reference(
+        model=model,
+        names=rows.names,
+        fields=fields,
+        precision=fit_precision(folded, fields),
+        calibration=calibration,
+        smallest=smallest,
+        centroids=_cells(folded, fields),
+        near=0.0,
+        low_margin=_low_margin(rows),
+        nulls={},
+        vectors=np.zeros((0, 0)),
+        events=events,
+        clients=clients,
+    )
+
+
+def _calibrate(folded: Floats, owner: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Return sorted strangeness of rows judged by a picture that never saw their clients."""
+    fold_number = owner % 2
+    if len(np.unique(fold_number)) < 2:
+        fold_number = np.arange(len(owner)) % 2
+    parts = []
+    for side in (0, 1):
+        learn, judge = folded[fold_number != side], folded[fold_number == side]
+        fields = fit_fields(learn)
+        parts.append(strangeness(judge, fields, fit_precision(learn, fields)))
+    values = np.concatenate(parts)
+    stride = -(-len(values) // MAX_CALIBRATION_ROWS)
+    values = values[::stride]
+    calibration = np.ascontiguousarray(np.sort(values.T, axis=1))
+    smallest = np.zeros(len(values))
+    tail_shares(values, calibration, smallest)
+    return calibration, np.sort(smallest)
+
+
+def _cells(folded: Floats, fields: Fields) -> Floats:
+    """Return the centres of a partition of the input space into up to `CELLS` cells."""
+    points = numbers_of(scaled(folded, fields))
+    distinct = len(np.unique(points[: CELLS * 20], axis=0))
+    k = min(CELLS, distinct)
+    model = KMeans(k, n_init=1, max_iter=25, random_state=0).fit(points[:: 1 + len(points) // 8192])
+    return np.ascontiguousarray(model.cluster_centers_)
+
+
+def numbers_of(points: NDArray[np.float32]) -> Floats:
+    """Return scaled cells as plain numbers: gaps are 0, a category a fixed number in [-1, 0]."""
+    numbers = points.astype(np.float64)
+    category = numbers < CATEGORY_CEILING
+    # Codes lie between -1e30 and -2e30: subtracting the first leaves a fixed number per category.
+    numbers[category] = numbers[category] / 1e30 + 1.0
+    return np.clip(np.nan_to_num(numbers), -10.0, 10.0)
+
+
+def _low_margin(rows: BenignRows) -> float:
+    """Return the margin that 5% of benign queries stay under, each client counting alike."""
+    known = ~np.isnan(rows.margins)
+    if known.sum() < 100:
+        return -1.0
+    quantiles = [
+        np.quantile(rows.margins[known & (rows.owner == client)], LOW_MARGIN_SHARE)
+        for client in np.unique(rows.owner[known])
+    ]
+    return float(np.median(quantiles))

@@ -1,0 +1,152 @@
+"""How far one query lies from benign inputs, as a conformal p-value.
+
+Four measures, each near 0 for ordinary rows: fields beyond their support, fields off their natural
+grid, the Mahalanobis distance of the fields' normal scores (a Gaussian copula, so correlations
+count and marginal shapes do not), and the rarity of categories. Each is turned into the share of
+benign rows at least as strange; the smallest of the four is calibrated once more the same way.
+The sums run row by row, so that a query's figure never depends on its neighbours in a batch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from sklearn.covariance import LedoitWolf
+
+from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.reference.fields import KNOTS, Fields
+
+MEASURES = 4
+SUPPORT_SLACK = 0.02
+NORMAL_TABLE = ndtri((np.arange(KNOTS) + 0.5) / KNOTS)
+
+compiled: Callable[..., Any] = njit(cache=True, fastmath=False)
+
+
+@compiled
+def _normal_score(x: float, knots: Any, scale: float, table: Any) -> float:
+    """Normal score of x by linear interpolation in the quantiles, extended beyond the support."""
+    last = len(knots) - 1
+    if x < knots[0]:
+        return table[0] - min((knots[0] - x) / scale, 3.0)
+    if x > knots[last]:
+        return table[last] + min((x - knots[last]) / scale, 3.0)
+    left = np.searchsorted(knots, x, side="left")
+    right = np.searchsorted(knots, x, side="right")
+    if right > left:
+        return 0.5 * (table[left] + table[right - 1])
+    span = knots[left] - knots[left - 1]
+    part = (x - knots[left - 1]) / span if span > 0 else 0.5
+    return table[left - 1] + part * (table[left] - table[left - 1])
+
+
+@compiled
+def normal_scores(cells: Any, knots: Any, scale: Any, table: Any, ceiling: float, out: Any) -> None:
+    """Fill out (n, d) with normal scores; 0 for missing cells and categories."""
+    for i in range(cells.shape[0]):
+        for j in range(cells.shape[1]):
+            x = cells[i, j]
+            if np.isnan(x) or x < ceiling or np.isnan(knots[j, 0]):
+                out[i, j] = 0.0
+            else:
+                out[i, j] = _normal_score(x, knots[j], scale[j], table)
+
+
+@compiled
+def _rarity(x: float, codes: Any, rarity: Any) -> float:
+    for k in range(len(codes)):
+        if codes[k] == x:
+            return rarity[k]
+    return 12.0
+
+
+@compiled
+def measures(
+    cells: Any, scores: Any, precision: Any, f: Any, ceiling: float, slack: float, out: Any
+) -> None:
+    """Fill out (n, 4); `f` is (knots, scale, grid, missing, categories, rarity)."""
+    knots, scale, grid, missing, categories, rarity = f
+    n, d = cells.shape
+    for i in range(n):
+        beyond = 0.0
+        off = 0.0
+        rare = 0.0
+        for j in range(d):
+            x = cells[i, j]
+            if np.isnan(x):
+                beyond += 1.0 if missing[j] < 0.001 else 0.0
+            elif x < ceiling:
+                rare += _rarity(x, categories[j], rarity[j])
+            elif np.isnan(knots[j, 0]):
+                beyond += 1.0
+            else:
+                over = max(knots[j, 0] - x, x - knots[j, -1]) / scale[j]
+                if over > slack:
+                    beyond += 1.0 + min(over, 3.0)
+                if grid[j] > 0.0:
+                    m = x / grid[j]
+                    if abs(m - np.round(m)) > 1e-5 * max(1.0, abs(m) * 1e-6):
+                        off += 1.0
+        total = 0.0
+        for j in range(d):
+            row = 0.0
+            for k in range(d):
+                row += precision[j, k] * scores[i, k]
+            total += row * scores[i, j]
+        out[i, 0] = beyond
+        out[i, 1] = off
+        out[i, 2] = total
+        out[i, 3] = rare
+
+
+@compiled
+def tail_shares(values: Any, calibration: Any, out: Any) -> None:
+    """Fill out (n,) with the smallest over measures of (1 + #{reference >= value}) / (1 + m)."""
+    m = calibration.shape[1]
+    for i in range(values.shape[0]):
+        smallest = 1.0
+        for c in range(values.shape[1]):
+            # A hair of slack keeps rounding from turning a tie into an exceedance.
+            below = np.searchsorted(calibration[c], values[i, c] * (1.0 - 1e-9), side="left")
+            smallest = min(smallest, (1.0 + m - below) / (1.0 + m))
+        out[i] = smallest
+
+
+def fit_precision(cells: Floats, fields: Fields) -> Floats:
+    """Return the (d, d) shrunk precision (Ledoit and Wolf 2004) of the rows' normal scores."""
+    scores = np.zeros_like(cells)
+    normal_scores(cells, fields.knots, fields.scale, NORMAL_TABLE, CATEGORY_CEILING, scores)
+    return np.ascontiguousarray(LedoitWolf(assume_centered=True).fit(scores).precision_)
+
+
+def strangeness(cells: Floats, fields: Fields, precision: Floats) -> NDArray[np.float64]:
+    """Return the (n, 4) measures of each row."""
+    cells = np.ascontiguousarray(cells)
+    scores = np.zeros_like(cells)
+    normal_scores(cells, fields.knots, fields.scale, NORMAL_TABLE, CATEGORY_CEILING, scores)
+    table = (
+        fields.knots,
+        fields.scale,
+        fields.grid,
+        fields.missing,
+        fields.categories,
+        fields.rarity,
+    )
+    out = np.zeros((len(cells), MEASURES))
+    measures(cells, scores, precision, table, CATEGORY_CEILING, SUPPORT_SLACK, out)
+    return out
+
+
+def p_values(values: Floats, calibration: Floats, smallest: Floats) -> NDArray[np.float64]:
+    """Return conformal p-values of (n, 4) measures.
+
+    `calibration` holds sorted measures (4, m) of benign rows, `smallest` (m,) their sorted smallest
+    tail shares.
+    """
+    tails = np.zeros(len(values))
+    tail_shares(values, calibration, tails)
+    rank = np.searchsorted(smallest, tails * (1.0 + 1e-9), side="right")
+    return (1.0 + rank) / (1.0 + len(smallest))
