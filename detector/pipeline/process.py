@@ -7,20 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from detector.events.located import LocatedEvent
+from detector.events.decode import Decoder
 from detector.events.record import DeadLetter, Record
 from detector.kit.clock import Clock
 from detector.pipeline.detect import Detection, Detections, FrozenReference
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Transaction
 from detector.scoring.finding import Finding
-
-
-class Decoding(Protocol):
-    """Turns records into events, or into dead letters."""
-
-    def decode_all(self, records: Sequence[Record]) -> tuple[list[LocatedEvent], list[DeadLetter]]:
-        """Each record becomes one event or one dead letter, in order."""
-        ...
 
 
 class Triaging(Protocol):
@@ -94,7 +86,7 @@ class RecordProcessor:
     """The `Processor` that the product runs: decode, detect, and leave triage to the outcome."""
 
     def __init__(
-        self, decoder: Decoding, detection: Detection, triage: Triaging, clock: Clock
+        self, decoder: Decoder, detection: Detection, triage: Triaging, clock: Clock
     ) -> None:
         self._decoder = decoder
         self._detection = detection
@@ -103,13 +95,14 @@ class RecordProcessor:
 
     def process(self, records: Sequence[Record]) -> BatchOutcome:
         """Decode the records and update every client's picture with them."""
-        events, dead_letters = self._decoder.decode_all(records)
+        decoded = self._decoder.decode_all(records)
+        events = decoded.events
         return BatchOutcome(
             events=len(events),
-            rejected=Counter(str(letter.reason) for letter in dead_letters),
+            rejected=Counter(str(letter.reason) for letter in decoded.dead),
             last_event_ms=max((located.event.time_ms for located in events), default=None),
             detections=self._detection.process(events) if events else Detections(),
-            dead_letters=dead_letters,
+            dead_letters=decoded.dead,
             triage=self._triage,
             at=self._clock.now(),
         )
