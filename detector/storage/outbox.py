@@ -31,12 +31,14 @@ class SqlOutbox:
             statement = upsert(self._connection, outbox).on_conflict_do_nothing()
             self._connection.execute(statement, [message_to_row(each) for each in messages])
 
-    def lease(self, now: datetime, until: datetime, limit: int) -> Sequence[OutboxMessage]:
-        """Take due messages, longest due first, until `until`."""
+    def lease(
+        self, now: datetime, until: datetime, limit: int, level: int
+    ) -> Sequence[OutboxMessage]:
+        """Take due messages of a level, longest due first, until `until`."""
         free = or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
         rows = self._connection.execute(
             select(outbox)
-            .where(_WAITING, free, outbox.c.due_at <= now)
+            .where(_WAITING, free, outbox.c.level == level, outbox.c.due_at <= now)
             .order_by(outbox.c.due_at, outbox.c.message_id)
             .limit(limit)
             .with_for_update(skip_locked=True)
