@@ -1,0 +1,87 @@
+"""What an attack is here: a procedure that queries a real model through a `Recorder`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from detector.evaluation.datasets import Coded
+from detector.evaluation.models import Answers, OutputForm
+from detector.evaluation.recorder import BudgetSpentError, Recorder
+from detector.evaluation.space import Space
+from detector.scoring.finding import AttackClass
+
+ALL_FORMS = frozenset(OutputForm)
+SCORES = frozenset({OutputForm.TOP1, OutputForm.FULL})
+
+
+@dataclass(frozen=True, slots=True)
+class Attacker:
+    """What an attacker has at hand.
+
+    Attributes:
+        oracle: The model, behind the query budget.
+        space: The known ranges and categories.
+        natural: (n, d) natural rows of the same domain, of the attacker's own.
+        foreign: (n, d) rows of another domain, rescaled to this one's ranges.
+        candidates: (n, d) records whose membership in the training data is in question.
+        rng: This attacker's source of chance.
+    """
+
+    oracle: Recorder
+    space: Space
+    natural: Coded
+    foreign: Coded
+    candidates: Coded
+    rng: Generator
+
+    def ask(self, points: Coded) -> Answers:
+        """Query with (n, D) points of the unit cube."""
+        return self.oracle.ask(self.space.decode(points))
+
+    def seeds(self, n: int) -> Coded:
+        """Return n natural points of the cube."""
+        picks = self.rng.choice(len(self.natural), n, replace=n > len(self.natural))
+        return self.space.encode(self.natural[picks])
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """One way to attack.
+
+    Attributes:
+        name: Of this variant.
+        technique: The hypothesis it should be recognised as.
+        attack_class: The class of that hypothesis.
+        budget: Queries, as published or as large as needed for its first success.
+        run: The procedure; it may return early or run into the budget.
+        forms: Output forms with which it works at all.
+        detectable: False where no sequence of queries can show it (roster membership).
+    """
+
+    name: str
+    technique: str
+    attack_class: AttackClass
+    budget: int
+    run: Callable[[Attacker], None]
+    forms: frozenset[OutputForm] = ALL_FORMS
+    detectable: bool = True
+
+    def execute(self, attacker: Attacker) -> None:
+        """Run until the attack ends or its budget is spent."""
+        try:
+            while True:
+                before = len(attacker.oracle)
+                self.run(attacker)
+                if len(attacker.oracle) == before:
+                    return
+        except BudgetSpentError:
+            return
+
+
+def unit(directions: Coded) -> Coded:
+    """Return the rows scaled to length one."""
+    norms = np.linalg.norm(directions, axis=-1, keepdims=True)
+    scaled: Coded = directions / np.maximum(norms, 1e-12)
+    return scaled

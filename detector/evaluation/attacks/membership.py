@@ -1,0 +1,51 @@
+"""Membership inference by queries alone.
+
+Label-only boundary distance and augmentation: Choquette-Choo et al., "Label-Only Membership
+Inference Attacks", ICML 2021; Li and Zhang, "Membership Leakage in Label-Only Exposures", CCS 2021
+(the distance by HopSkipJump). Roster: one ordinary query a record (Yeom et al., CSF 2018), which no
+sequence of queries can tell from ordinary use.
+"""
+
+import numpy as np
+
+from detector.evaluation.attacks.attack import Attacker
+from detector.evaluation.attacks.boundary import hop_skip_jump
+
+AUGMENTATIONS = 20
+
+
+def boundary_distance(attacker: Attacker) -> None:
+    """Estimate each candidate's distance to the boundary with one decision-based attack a record.
+
+    The published budget is 2,500 queries a record and more; here about 120, which favours the
+    attacker's stealth.
+    """
+    for record in attacker.rng.permutation(attacker.candidates):
+        hop_skip_jump(attacker, attacker.space.encode(record)[0], queries=120)
+
+
+def noise_distance(attacker: Attacker) -> None:
+    """Estimate robustness by noise of growing size about each candidate."""
+    numeric = attacker.space.numeric
+    for record in attacker.rng.permutation(attacker.candidates):
+        point = attacker.space.encode(record)
+        attacker.ask(point)
+        for size in (0.02, 0.05, 0.1, 0.2, 0.4):
+            probes = np.repeat(point, 10, axis=0)
+            probes[:, numeric] += attacker.rng.normal(0, size, (10, len(numeric)))
+            attacker.ask(probes)
+
+
+def augmentation(attacker: Attacker) -> None:
+    """Ask for tens of slightly changed copies of each candidate."""
+    numeric = attacker.space.numeric
+    size = float(attacker.rng.choice([0.005, 0.01, 0.02]))
+    for record in attacker.rng.permutation(attacker.candidates):
+        points = np.repeat(attacker.space.encode(record), AUGMENTATIONS, axis=0)
+        points[1:, numeric] += attacker.rng.uniform(-size, size, (len(points) - 1, len(numeric)))
+        attacker.ask(points)
+
+
+def roster(attacker: Attacker) -> None:
+    """Ask once for each candidate."""
+    attacker.oracle.ask(attacker.rng.permutation(attacker.candidates))
