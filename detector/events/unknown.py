@@ -37,8 +37,8 @@ class UnknownFields:
             inner = bytes(top.get(name, b""))
             if inner.startswith(b"{"):
                 fields = _keys(inner)
-                self._drop(fields, known, f"$.{name}.")
-                top[name] = msgspec.Raw(msgspec.json.encode(fields))
+                if self._drop(fields, known, f"$.{name}."):
+                    top[name] = msgspec.Raw(msgspec.json.encode(fields))
         return msgspec.json.encode(top)
 
     def drain(self) -> dict[str, int]:
@@ -46,10 +46,12 @@ class UnknownFields:
         counts, self._counts = dict(self._counts), Counter()
         return counts
 
-    def _drop(self, fields: dict[str, msgspec.Raw], known: frozenset[str], prefix: str) -> None:
-        for name in [name for name in fields if name not in known]:
+    def _drop(self, fields: dict[str, msgspec.Raw], known: frozenset[str], prefix: str) -> bool:
+        unknown = fields.keys() - known
+        for name in sorted(unknown):
             del fields[name]
             path = f"{prefix}{name:.64}"
             if path not in self._counts and len(self._counts) >= MAX_NAMES:
                 path = OTHER
             self._counts[path] += 1
+        return bool(unknown)
