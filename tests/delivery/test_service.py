@@ -1,0 +1,95 @@
+"""Delivery as a whole: two levels, threads, a database that fails."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from detector.delivery.service import DeliveryService, EscalationTimer, require_distinct
+from detector.delivery.webhook import WebhookDestination
+from detector.incidents.model import Severity
+from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.pipeline.analyst import Analyst
+from detector.pipeline.escalation import EscalationPolicy, escalate
+from tests.delivery.conftest import Post
+from tests.delivery.receiver import receiving
+from tests.fakes.store import FakeStore
+
+POLICY = EscalationPolicy(Severity.MEDIUM, timedelta(minutes=15))
+
+
+def timer(post: Post) -> EscalationTimer:
+    use_case = partial(escalate, policy=POLICY)
+    return EscalationTimer(use_case, post.store, post.clock, post.metrics, interval_s=0.02)
+
+
+def test_second_level_is_told_when_nobody_acknowledges(post: Post) -> None:
+    incident = post.open_incident()
+    with receiving() as second:
+        settings = post.settings(url=second.url, name="escalation", level=2)
+        workers = [post.worker(), post.worker(WebhookDestination(settings))]
+        post.clock.advance(minutes=16)
+        service = DeliveryService(workers, timer(post))
+        service.start()
+        assert service.alive()
+        assert post.receiver.arrived.acquire(timeout=20)
+        assert second.arrived.acquire(timeout=20)
+        service.stop()
+        assert not service.alive()
+        assert b'"incident.escalated"' in second.received[0].body
+        assert len(second.received) == 1
+    assert b'"incident.opened"' in post.receiver.received[0].body
+    with post.store.transaction() as transaction:
+        stored = transaction.incidents.get(incident.incident_id)
+    assert stored is not None
+    assert stored.escalation_level == 2
+
+
+def test_acknowledged_incident_does_not_escalate(post: Post) -> None:
+    incident = post.open_incident()
+    with post.store.transaction() as transaction:
+        Analyst(transaction, "alice", post.clock).acknowledge(incident.incident_id)
+    post.clock.advance(hours=5)
+    before = post.pending()
+    timer(post).tick()
+    assert post.pending() == before
+
+
+def test_dead_destination_holds_up_no_other(post: Post) -> None:
+    post.open_incident()
+    post.clock.advance(minutes=16)
+    timer(post).tick()
+    post.receiver.gate.clear()
+    with receiving() as second:
+        settings = post.settings(url=second.url, name="escalation", level=2)
+        workers = [post.worker(), post.worker(WebhookDestination(settings))]
+        service = DeliveryService(workers, None)
+        service.start()
+        assert post.receiver.arrived.acquire(timeout=20)
+        assert second.arrived.acquire(timeout=20)
+        assert post.count("delivered") == 0
+        post.receiver.gate.set()
+        service.stop()
+    assert post.count("delivered") == 1
+
+
+def test_threads_outlive_a_failing_database(post: Post) -> None:
+    store = FakeStore()
+    store.failure = RecoverableError("the database went away")
+    broken = Post(store, post.clock, post.receiver)
+    worker = broken.worker()
+    service = DeliveryService([worker], None)
+    service.start()
+    broken.open_incident()
+    assert post.receiver.arrived.acquire(timeout=20)
+    service.stop()
+    assert broken.registry.get_sample_value("querywatch_delivery_store_errors_total") == 1
+
+
+def test_two_destinations_may_not_share_a_level_or_a_name(post: Post) -> None:
+    first = WebhookDestination(post.settings())
+    with pytest.raises(ConfigurationError, match="level 1"):
+        require_distinct([first, WebhookDestination(post.settings(name="other"))])
+    with pytest.raises(ConfigurationError, match="name webhook"):
+        require_distinct([first, WebhookDestination(post.settings(level=2))])
+    require_distinct([first, WebhookDestination(post.settings(name="other", level=2))])
