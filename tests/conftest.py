@@ -1,3 +1,3 @@
-"""What every test may use: the servers' fixtures (`kafka_bootstrap`, `postgres_database_url`, …)."""
+"""What every test may use: servers (`kafka_bootstrap`, `postgres_database_url`, …)."""
 
 pytest_plugins = ["tests.services.fixtures"]

@@ -1,6 +1,5 @@
 """From records to effects: decoding, detection and triage joined into one step of the stream."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,5 +120,6 @@ def _reference_info(frozen: FrozenReference, at: datetime) -> ReferenceInfo:
         events=frozen.events,
         clients=frozen.clients,
         origin="learned",
-        digest=hashlib.sha256(frozen.body).hexdigest(),
+        digest=frozen.digest,
+        summary=frozen.summary,
     )

@@ -291,7 +291,7 @@ def _partition(place: TopicPartition) -> Partition:
     return Partition(place.topic, place.partition)
 
 
-def _record(message: Any) -> Record:  # noqa: ANN401 - kafka-python's ConsumerRecord has no types
+def _record(message: Any) -> Record:
     return Record(
         position=Position(message.topic, message.partition, message.offset),
         value=message.value,

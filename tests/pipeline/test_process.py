@@ -1,4 +1,3 @@
-import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -80,6 +79,10 @@ def profile() -> ClientProfile:
     return ClientProfile(CLIENT, NOW, NOW, 2, "principal", "learning", {}, {})
 
 
+def picture() -> FrozenReference:
+    return FrozenReference(ModelKey("", "credit"), b"picture", 500, 9, "abc", {"fields": 3})
+
+
 def process(answer: Detections, records: Sequence[Record]) -> tuple[FakeStore, RecordingTriage]:
     triage = RecordingTriage()
     processor = RecordProcessor(Decoder(), ScriptedDetection(answer), triage, FixedClock())
@@ -106,7 +109,7 @@ def test_good_records_reach_detection_and_bad_ones_are_counted_by_reason() -> No
 
 
 def test_every_effect_is_written() -> None:
-    frozen = FrozenReference(ModelKey("", "credit"), b"picture", events=500, clients=9)
+    frozen = picture()
     answer = Detections((finding(),), (profile(),), (frozen,))
     store, triage = process(answer, [record(0), Record(Position("log", 0, 1), b"[]")])
     assert triage.applied == [finding()]
@@ -117,11 +120,11 @@ def test_every_effect_is_written() -> None:
         assert transaction.references.body(info.model) == b"picture"
     assert (info.version, info.status, info.origin) == (1, ReferenceStatus.ACTIVE, "learned")
     assert (info.events, info.clients, info.created_at) == (500, 9, NOW)
-    assert info.digest == hashlib.sha256(b"picture").hexdigest()
+    assert (info.digest, info.summary) == ("abc", {"fields": 3})
 
 
 def test_applying_twice_changes_nothing_more() -> None:
-    frozen = FrozenReference(ModelKey("", "credit"), b"picture", events=500, clients=9)
+    frozen = picture()
     detection = ScriptedDetection(Detections((), (profile(),), (frozen,)))
     processor = RecordProcessor(Decoder(), detection, RecordingTriage(), FixedClock())
     outcome = processor.process([record(0), Record(Position("log", 0, 1), b"[]")])
@@ -135,7 +138,7 @@ def test_applying_twice_changes_nothing_more() -> None:
 
 
 def test_a_batch_of_dead_letters_alone_leaves_detection_in_peace() -> None:
-    frozen = FrozenReference(ModelKey("", "credit"), b"picture", events=500, clients=9)
+    frozen = picture()
     store, triage = process(
         Detections((finding(),), (), (frozen,)), [Record(Position("l", 0, 0), b"")]
     )

