@@ -10,7 +10,10 @@ from detector.incidents.timeline import Note, seal
 
 
 def change(
-    incident: Incident, at: datetime, notes: Sequence[Note], **values: Any
+    incident: Incident,
+    at: datetime,
+    notes: Sequence[Note],
+    **values: Any,
 ) -> IncidentChange:
     """Return the incident with new field values after an act at `at` that the notes tell of."""
     changed = replace(incident, version=incident.version + 1, updated_at=at, **values)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
@@ -67,7 +66,7 @@ class SqlOutbox:
         statement = select(func.count()).select_from(outbox).where(_WAITING)
         return self._connection.execute(statement).scalar_one()
 
-    def _attempted(self, message_id: str, **values: Any) -> None:
+    def _attempted(self, message_id: str, **values: datetime | str | None) -> None:
         self._connection.execute(
             update(outbox)
             .where(outbox.c.message_id == message_id)

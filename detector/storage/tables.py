@@ -5,7 +5,6 @@ and so break the timeline's hashes.
 """
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -49,12 +48,11 @@ class UtcTime(TypeDecorator[datetime]):
             raise ValueError(f"a stored time must be timezone-aware, is {value!r}")
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give SQLite's naive times their zone back; PostgreSQL answers in the session's zone."""
         if value is None:
             return None
-        stored: datetime = value
-        return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 incidents = Table(
