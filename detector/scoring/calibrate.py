@@ -90,7 +90,7 @@ def fit_nulls(
     for j, stage in enumerate(stages):
         trials = np.array([(levels[rows] >= j).sum() for rows in stretches], dtype=float)
         hits = np.array([(levels[rows] > j).sum() for rows in stretches], dtype=float)
-        fitted.extend(fit_beta(stage, trials, hits))
+        fitted.extend(float(value) for value in fit_beta(stage, trials, hits))
     return tuple(fitted)
 
 
