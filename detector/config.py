@@ -189,7 +189,7 @@ class Settings:
         "stream", 2000, _integer(1, 100_000), "Most records handled in one database transaction"
     )
     host: str = _setting("api", "127.0.0.1", _text, "Address the API listens on")
-    port: int = _setting("api", 8080, _integer(1, 65535), "Port the API listens on")
+    port: int = _setting("api", 8080, _integer(0, 65535), "Port the API listens on; 0 takes a free one")
     api_key: str | None = _setting(
         "api", None, _text, "Key that API callers present; required off loopback", secret=True
     )
@@ -203,7 +203,7 @@ class Settings:
         "delivery", (), _list, "whsec_… secret; two, newest first, while rotating", secret=True
     )
     webhook_min_severity: Severity = _setting(  # noqa: RUF009 - it makes a field
-        "delivery", Severity.LOW, _severity, "Incidents below it are not sent"
+        "delivery", Severity.MEDIUM, _severity, "Incidents below it are not sent"
     )
     webhook_allowed_networks: tuple[str, ...] = _setting(
         "delivery", (), _networks, "Networks beside the public ones that webhooks may go to"
@@ -224,13 +224,13 @@ class Settings:
         "detection", 0.001, _share, "False incidents accepted a benign client's whole life"
     )
     max_clients: int = _setting(
-        "detection", 100_000, _integer(1, 100_000_000), "Clients kept in memory a partition"
+        "detection", 100_000, _integer(1, 100_000_000), "Clients of a model kept in memory"
     )
     learning_min_events: int = _setting(
-        "detection", 2_000, _integer(100, 10**12), "Events seen before a model's own reference"
+        "detection", 5_000, _integer(200, 10**12), "Events seen before a model's own reference"
     )
     learning_min_clients: int = _setting(
-        "detection", 20, _integer(2, 10**9), "Clients seen before a model's own reference"
+        "detection", 50, _integer(5, 10**9), "Clients seen before a model's own reference"
     )
     log_level: str = _setting(
         "logging",
@@ -262,6 +262,7 @@ class Settings:
         cls,
         options: Mapping[str, str | None] | None = None,
         environ: Mapping[str, str] | None = None,
+        defaults: Mapping[str, object] | None = None,
     ) -> Self:
         """Read the settings; raises `ConfigurationError` naming the variable or option.
 
@@ -269,10 +270,11 @@ class Settings:
             options: Given on the command line, by field name (`api_key_file` for a secret's file).
             environ: The environment; the process's own when None. An empty variable counts as
                 not set.
+            defaults: Where a command differs from the general defaults, by field name.
         """
         found = os.environ if environ is None else environ
         given = {name: raw for name, raw in (options or {}).items() if raw is not None}
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = dict(defaults or {})
         for setting in all_settings():
             if (origin := _origin(setting, given, found)) is not None:
                 source, raw = origin

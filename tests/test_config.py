@@ -49,8 +49,8 @@ def test_values_are_parsed() -> None:
 @pytest.mark.parametrize(
     ("variable", "raw", "reason"),
     [
-        ("QUERYWATCH_PORT", "http", "whole number from 1 to 65535"),
-        ("QUERYWATCH_PORT", "70000", "whole number from 1 to 65535"),
+        ("QUERYWATCH_PORT", "http", "whole number from 0 to 65535"),
+        ("QUERYWATCH_PORT", "70000", "whole number from 0 to 65535"),
         ("QUERYWATCH_ALARM_BUDGET", "nan", "between 0 and 1"),
         ("QUERYWATCH_ALARM_BUDGET", "1", "between 0 and 1"),
         ("QUERYWATCH_ESCALATION_DELAY", "soon", "duration such as 30s"),

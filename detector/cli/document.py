@@ -1,12 +1,14 @@
 """The JSON that `replay --json` and `incidents export` print; its shape is a contract."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from detector.incidents.model import Incident
-from detector.stream.stats import Stats
+
+if TYPE_CHECKING:
+    from detector.stream.stats import Stats
 
 INCIDENT_FIELDS = (
     "incident_id",
@@ -38,7 +40,7 @@ def incidents_document(incidents: Iterable[Incident]) -> list[dict[str, Any]]:
     return [incident_document(incident) for incident in incidents]
 
 
-def replay_document(stats: Stats, incidents: Iterable[Incident]) -> dict[str, Any]:
+def replay_document(stats: "Stats", incidents: Iterable[Incident]) -> dict[str, Any]:
     """What a replay read and found."""
     return {
         "events": stats.events,

@@ -1,7 +1,7 @@
 """Settings as options: a command names the groups it takes and receives one `Settings`."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Annotated, Any, get_type_hints
 
@@ -11,13 +11,18 @@ from detector.config import FILE, Setting, Settings, all_settings
 from detector.kit.logging import LogFormat, configure_logging
 
 _Default = str | None
+QUIET: Mapping[str, object] = {"log_level": "WARNING"}
+"""Defaults of commands that end by themselves: what they print is enough."""
 
 
-def with_settings(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(
+    *groups: str, defaults: Mapping[str, object] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of these groups (and of logging) and, from them, `settings`.
 
     The options stay text: `Settings.load` reads them, and an option that was not given leaves the
-    word to the environment. Typer sees them through the command's signature.
+    word to the environment, and the environment to `defaults` before the general ones. Typer sees
+    them through the command's signature.
     """
     chosen = [item for item in all_settings() if item.group in (*groups, "logging")]
     options = [parameter for setting in chosen for parameter in _parameters(setting)]
@@ -25,9 +30,9 @@ def with_settings(*groups: str) -> Callable[[Callable[..., None]], Callable[...,
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
-        def run(**arguments: Any) -> None:  # noqa: ANN401 - whatever the command declares
+        def run(**arguments: Any) -> None:
             given = {name: arguments.pop(name) for name in names}
-            settings = Settings.load(given)
+            settings = Settings.load(given, defaults=defaults)
             configure_logging(settings.log_level, LogFormat(settings.log_format))
             command(settings=settings, **arguments)
 

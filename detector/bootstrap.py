@@ -1,0 +1,283 @@
+"""The composition root: the one place where settings become objects and objects meet.
+
+Nothing happens at import, and nothing is connected before a command asks for it.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+from alembic.util import CommandError
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+
+from detector.api.app import create_app
+from detector.api.dependencies import ApiDependencies, Probe
+from detector.api.keys import ApiKey
+from detector.config import Settings
+from detector.delivery.guard import AddressPolicy
+from detector.delivery.metrics import DeliveryMetrics
+from detector.delivery.service import DeliveryService, EscalationTimer, require_distinct
+from detector.delivery.webhook import WebhookDestination, WebhookSettings
+from detector.delivery.worker import DeliveryWorker
+from detector.events.decode import Decoded, Decoder
+from detector.events.model import ModelKey
+from detector.events.record import Partition, Record
+from detector.kit.clock import SystemClock
+from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.kit.metrics import StreamMetrics
+from detector.pipeline.detect import Detection, DetectionPolicy, build_detection
+from detector.pipeline.escalation import EscalationPolicy, escalate
+from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Source, Store
+from detector.pipeline.process import RecordProcessor
+from detector.pipeline.triage import Triage, TriagePolicy
+from detector.reference.picture import Reference
+from detector.scoring.tables import ScoringPolicy
+from detector.sources.files import FileSource, Progress
+from detector.sources.kafka import KafkaSettings, KafkaSource
+from detector.storage import migrate
+from detector.storage.engine import in_memory
+from detector.storage.store import open_store
+from detector.stream.loop import Loop
+from detector.stream.policy import LoopPolicy
+
+READ_AHEAD = 5_000
+KEY_NAME = "api"
+
+
+def upgrade_database(settings: Settings) -> None:
+    """Migrate up to the schema of this version."""
+    _migrating(partial(migrate.upgrade, settings.database_url))
+
+
+def move_database(settings: Settings, revision: str) -> None:
+    """Migrate to a revision, up or down; going down loses what the newer schema held."""
+
+    def move() -> None:
+        migrate.upgrade(settings.database_url)
+        migrate.downgrade(settings.database_url, revision)
+
+    _migrating(move)
+
+
+def open_database(settings: Settings, *, upgrade: bool = False) -> Store:
+    """Open the store and make sure that its schema is current.
+
+    SQLite is brought up to date by itself; another database only when `upgrade` asks for it.
+    """
+    url = make_url(settings.database_url)
+    if upgrade or (url.get_backend_name() == "sqlite" and not in_memory(url)):
+        upgrade_database(settings)
+    return _ready(open_store(settings.database_url))
+
+
+def open_existing_database(settings: Settings) -> Store:
+    """Open the store as it is; a SQLite file that does not exist is an error and is not made."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise ConfigurationError(f"database: there is no file {url.database}")
+    return _ready(open_store(settings.database_url))
+
+
+def file_loop(
+    settings: Settings, store: Store, names: Sequence[str], progress: Progress | None = None
+) -> Loop:
+    """A loop that reads log files, each from its beginning, to their end."""
+    source = WholeFiles(names, progress)
+    return _loop(settings, store, source, StreamMetrics(CollectorRegistry()), Event())
+
+
+def kafka_loop(settings: Settings, store: Store, registry: CollectorRegistry, stop: Event) -> Loop:
+    """A loop that reads the topic until `stop` is set; connects at once."""
+    metrics = StreamMetrics(registry)
+    return _loop(settings, store, KafkaSource(kafka_settings(settings), metrics), metrics, stop)
+
+
+def kafka_settings(settings: Settings) -> KafkaSettings:
+    """How to reach the topic."""
+    sasl = settings.kafka_security_protocol.startswith("SASL")
+    return KafkaSettings(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        topics=(settings.kafka_topic,),
+        group=settings.kafka_group,
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism if sasl else None,
+        sasl_username=settings.kafka_sasl_username,
+        sasl_password=settings.kafka_sasl_password,
+        ssl_cafile=settings.kafka_tls_ca_file,
+        ssl_certfile=settings.kafka_tls_cert_file,
+        ssl_keyfile=settings.kafka_tls_key_file,
+        ssl_key_password=settings.kafka_tls_key_password,
+    )
+
+
+def file_records(
+    names: Sequence[str], progress: Progress | None = None
+) -> Iterator[Sequence[Record]]:
+    """The records of log files, a stretch at a time."""
+    source = WholeFiles(names, progress)
+    try:
+        for partition in source.poll(READ_AHEAD, 0.0).assigned:
+            source.start(partition, None)
+        ended = False
+        while not ended:
+            poll = source.poll(READ_AHEAD, 0.0)
+            ended = poll.ended
+            yield poll.records
+    finally:
+        source.close()
+
+
+def decoded_files(names: Sequence[str], progress: Progress | None = None) -> Iterator[Decoded]:
+    """The decoded content of log files, a stretch at a time."""
+    decoder = Decoder()
+    for records in file_records(names, progress):
+        yield decoder.decode_all(records)
+
+
+def reference_info(
+    model: ModelKey, reference: Reference, *, origin: str, activate: bool
+) -> ReferenceInfo:
+    """What is stored beside a reference's body; the store numbers it."""
+    status = ReferenceStatus.ACTIVE if activate else ReferenceStatus.INACTIVE
+    return ReferenceInfo(
+        model=model,
+        version=0,
+        status=status,
+        created_at=SystemClock().now(),
+        events=reference.events,
+        clients=reference.clients,
+        origin=origin,
+        digest=reference.digest(),
+        summary=reference.summary(),
+    )
+
+
+def api(
+    settings: Settings, store: Store, registry: CollectorRegistry, probes: Mapping[str, Probe]
+) -> FastAPI:
+    """The HTTP application; raises `ConfigurationError` when others could use it without a key."""
+    return create_app(
+        ApiDependencies(
+            store=store,
+            clock=SystemClock(),
+            registry=registry,
+            bind_host=settings.host,
+            keys=api_keys(settings),
+            probes=probes,
+        )
+    )
+
+
+def api_keys(settings: Settings) -> tuple[ApiKey, ...]:
+    """The keys that the API takes; none without one configured."""
+    return (ApiKey.of(KEY_NAME, settings.api_key),) if settings.api_key else ()
+
+
+def delivery(settings: Settings, store: Store, registry: CollectorRegistry) -> DeliveryService:
+    """Workers for the configured webhooks, and the escalation timer where there is a second."""
+    clock = SystemClock()
+    metrics = DeliveryMetrics(registry)
+    destinations = [WebhookDestination(webhook) for webhook in webhooks(settings)]
+    require_distinct(destinations)
+    timer = None
+    if settings.escalation_url:
+        policy = EscalationPolicy(
+            min_severity=settings.escalation_min_severity,
+            after=timedelta(seconds=settings.escalation_delay),
+        )
+        timer = EscalationTimer(partial(escalate, policy=policy), store, clock, metrics)
+    workers = [DeliveryWorker(item, store, clock, metrics) for item in destinations]
+    return DeliveryService(workers, timer)
+
+
+def webhooks(settings: Settings) -> list[WebhookSettings]:
+    """The configured webhooks, first level first."""
+    networks = tuple(ipaddress.ip_network(item) for item in settings.webhook_allowed_networks)
+    levels = (
+        ("webhook", settings.webhook_url, settings.webhook_secrets, settings.webhook_min_severity),
+        (
+            "escalation",
+            settings.escalation_url,
+            settings.escalation_secrets,
+            settings.escalation_min_severity,
+        ),
+    )
+    return [
+        WebhookSettings(
+            url=url,
+            secrets=secrets,
+            name=name,
+            level=level,
+            min_severity=floor,
+            public_url=settings.public_url,
+            addresses=AddressPolicy(networks),
+        )
+        for level, (name, url, secrets, floor) in enumerate(levels, start=1)
+        if url is not None
+    ]
+
+
+class WholeFiles(FileSource):
+    """Log files that are read from their first line, whatever was read of them before.
+
+    Detection's state is not stored, so a replay that went on halfway would judge half a log.
+    """
+
+    def start(self, partition: Partition, offset: int | None) -> None:
+        """Let the file be read from the beginning."""
+        super().start(partition, None)
+
+
+def _loop(
+    settings: Settings, store: Store, source: Source, metrics: StreamMetrics, stop: Event
+) -> Loop:
+    clock = SystemClock()
+    triage = Triage(TriagePolicy(notify_from=settings.webhook_min_severity), clock)
+    processor = RecordProcessor(Decoder(), _detection(settings, store), triage, clock)
+    policy = LoopPolicy(batch_records=settings.batch_size)
+    return Loop(source, store, processor, clock, metrics, stop, policy)
+
+
+def _detection(settings: Settings, store: Store) -> Detection:
+    policy = DetectionPolicy(
+        scoring=ScoringPolicy(alarm_budget=settings.alarm_budget),
+        max_clients=settings.max_clients,
+        learn_events=settings.learning_min_events,
+        learn_clients=settings.learning_min_clients,
+    )
+    return build_detection(policy, _active_references(store))
+
+
+def _active_references(store: Store) -> Mapping[ModelKey, Reference]:
+    with store.transaction() as transaction:
+        bodies = {
+            info.model: transaction.references.body(info.model, info.version)
+            for info in transaction.references.list()
+            if info.status is ReferenceStatus.ACTIVE
+        }
+    return {model: Reference.from_bytes(body) for model, body in bodies.items() if body is not None}
+
+
+def _ready(store: Store) -> Store:
+    try:
+        store.ready()
+    except Exception:
+        store.close()
+        raise
+    return store
+
+
+def _migrating(work: Callable[[], None]) -> None:
+    """Do the work; Alembic's and the driver's errors become those that are shown in a line."""
+    try:
+        work()
+    except CommandError as error:
+        raise ConfigurationError(f"migration: {error}") from error
+    except DBAPIError as error:
+        raise RecoverableError(f"the database is unwell: {error.orig}") from error

@@ -1,0 +1,72 @@
+"""The command `querywatch`: its groups, and how a run ends.
+
+Exit codes: 0 done, 1 it failed while running, 2 a usage or configuration error, 130 interrupted.
+An expected error is one line on standard error, never a traceback.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from detector import __version__
+from detector.cli import incidents, migrate, reference, replay, service
+from detector.cli.console import errors
+from detector.kit.errors import ConfigurationError, QuerywatchError
+
+FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="querywatch",
+    help="Detects model extraction, inversion and membership inference in the access log of a"
+    " prediction API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("replay")(replay.replay)
+app.command("consume")(service.consume)
+app.command("serve")(service.serve)
+app.command("run")(service.run)
+app.command("migrate")(migrate.migrate)
+app.add_typer(reference.app, name="reference")
+app.add_typer(incidents.app, name="incidents")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"querywatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _end(UNUSABLE, error)
+    except BrokenPipeError:
+        # The reader has gone; nothing may be written at interpreter exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(FAILED) from None
+    except (QuerywatchError, OSError) as error:
+        _end(FAILED, error)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _end(code: int, error: Exception) -> None:
+    line = " ".join(str(error).split())
+    errors().print(f"querywatch: {line}", style="red", markup=False, soft_wrap=True)
+    raise SystemExit(code) from None

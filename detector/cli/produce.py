@@ -1,0 +1,75 @@
+"""`querywatch produce`: a log file into the topic."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from detector.cli.console import progress, results
+from detector.cli.options import QUIET, with_settings
+from detector.config import Settings
+from detector.events.record import Record
+from detector.kit.errors import RecoverableError
+
+FLUSH_SECONDS = 60.0
+_SHARED = ("bootstrap_servers", "security_protocol", "sasl_", "ssl_")
+"""Beginnings of the options that a producer shares with a consumer."""
+
+
+class _Keyed(msgspec.Struct):
+    """As much of a record as its key needs."""
+
+    client_id: str = ""
+
+
+@with_settings("kafka", defaults=QUIET)
+def produce(
+    settings: Settings,
+    logs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[LOG...]", help="Log files; the demo's log when none is named."),
+    ] = None,
+) -> None:
+    """Send log files to the topic, keyed by client, and wait until the broker has them all."""
+    from kafka.errors import KafkaError
+
+    from detector.evaluation import demo_data
+
+    names = logs or [str(demo_data.log_path())]
+    try:
+        sent = _send(settings, names)
+    except KafkaError as error:
+        raise RecoverableError(f"Kafka: {error}") from error
+    results().print(f"{sent:,} records sent to {settings.kafka_topic}.", markup=False)
+
+
+def _send(settings: Settings, names: list[str]) -> int:
+    from kafka import KafkaProducer
+
+    from detector import bootstrap
+
+    options = bootstrap.kafka_settings(settings).consumer_options()
+    shared = {name: value for name, value in options.items() if name.startswith(_SHARED)}
+    producer = KafkaProducer(compression_type="zstd", **shared)
+    sent = []
+    try:
+        with progress("Sending") as advance:
+            for records in bootstrap.file_records(names, advance):
+                sent += [
+                    producer.send(settings.kafka_topic, record.value, key=_key(record))
+                    for record in records
+                ]
+            producer.flush(timeout=FLUSH_SECONDS)
+        for future in sent:
+            future.get(timeout=FLUSH_SECONDS)
+    finally:
+        producer.close(timeout=FLUSH_SECONDS)
+    return len(sent)
+
+
+def _key(record: Record) -> bytes:
+    """The client, so that one client's queries keep their order in one partition."""
+    try:
+        return msgspec.json.decode(record.value or b"", type=_Keyed).client_id.encode()
+    except msgspec.DecodeError:
+        return b""

@@ -1,0 +1,126 @@
+"""`querywatch reference`: frozen pictures of benign traffic, one model at a time."""
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from detector.cli.console import results
+from detector.cli.listing import reading
+from detector.cli.options import QUIET, with_settings
+from detector.cli.render import moment
+from detector.cli.replay import Logs
+from detector.config import Settings
+from detector.events.model import ModelKey
+from detector.kit.errors import NotFoundError
+from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Store
+
+app = typer.Typer(no_args_is_help=True, help="Frozen pictures of benign traffic.")
+
+Model = Annotated[str, typer.Option("--model", metavar="ID", help="The model's id.")]
+Tenant = Annotated[str, typer.Option("--tenant", metavar="ID", help="The model's tenant.")]
+Version = Annotated[
+    int | None, typer.Option("--version", help="The version; the active one when left out.")
+]
+
+
+@app.command("build")
+@with_settings("database", defaults=QUIET)
+def build(
+    settings: Settings,
+    logs: Logs,
+    model: Model,
+    tenant: Tenant = "",
+    activate: Annotated[
+        bool, typer.Option(help="Make it the one in force; else it is only stored.")
+    ] = True,
+) -> None:
+    """Learn a reference from trusted traffic and store it as the model's next version."""
+    from detector import bootstrap
+    from detector.cli import learn
+
+    with closing(bootstrap.open_database(settings)) as store:
+        key = ModelKey(tenant, model)
+        [info] = learn.learn_references(store, logs, [key], activate=activate)
+    results().print(
+        f"Reference {info.version} of model {info.model.model_id}: {info.events:,} events of"
+        f" {info.clients:,} clients, {info.status.value}.",
+        markup=False,
+    )
+
+
+@app.command("list")
+@with_settings("database", defaults=QUIET)
+def list_all(settings: Settings) -> None:
+    """List all references, newest version first within each model."""
+    with reading(settings) as store, store.transaction() as transaction:
+        found = transaction.references.list()
+    table = Table(box=None, padding=(0, 1))
+    for name in ("model", "tenant", "version", "status", "events", "clients", "created", "origin"):
+        table.add_column(name)
+    for info in found:
+        table.add_row(*_row(info))
+    results().print(table if found else "No references.")
+
+
+@app.command("show")
+@with_settings("database", defaults=QUIET)
+def show(settings: Settings, model: Model, tenant: Tenant = "", version: Version = None) -> None:
+    """Show what a reference holds."""
+    with reading(settings) as store:
+        info = _find(store, ModelKey(tenant, model), version)
+    grid = Table.grid(padding=(0, 2))
+    facts = {
+        "model": info.model.model_id,
+        "version": info.version,
+        "status": info.status.value,
+        "created": moment(info.created_at),
+        "origin": info.origin,
+        "events": info.events,
+        "clients": info.clients,
+        "digest": info.digest,
+    }
+    for name, value in (facts | dict(info.summary)).items():
+        grid.add_row(Text(name, "dim"), Text(str(value)))
+    results().print(grid)
+
+
+@app.command("activate")
+@with_settings("database", defaults=QUIET)
+def activate(
+    settings: Settings,
+    model: Model,
+    version: Annotated[int, typer.Option("--version", help="The version.")],
+    tenant: Tenant = "",
+) -> None:
+    """Make a version the one in force; a running reader takes it up at its next start."""
+    with reading(settings) as store, store.transaction() as transaction:
+        info = transaction.references.activate(ModelKey(tenant, model), version)
+    results().print(f"Reference {info.version} of model {model} is active.", markup=False)
+
+
+def _find(store: Store, model: ModelKey, version: int | None) -> ReferenceInfo:
+    with store.transaction() as transaction:
+        for info in transaction.references.list(model):
+            if info.version == version or (
+                version is None and info.status is ReferenceStatus.ACTIVE
+            ):
+                return info
+    wanted = "active reference" if version is None else f"reference version {version}"
+    raise NotFoundError(f"model {model.model_id} has no {wanted}")
+
+
+def _row(info: ReferenceInfo) -> list[Text]:
+    values = (
+        info.model.model_id,
+        info.model.tenant_id,
+        info.version,
+        info.status.value,
+        f"{info.events:,}",
+        f"{info.clients:,}",
+        moment(info.created_at),
+        info.origin,
+    )
+    return [Text(str(value)) for value in values]
