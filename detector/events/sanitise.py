@@ -18,6 +18,7 @@ from detector.kit.errors import DecodeError
 PARSE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 """Everything that msgspec raises over hostile text."""
 
+_DETAIL = 200  # longest detail; some sentences quote the record
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _NOT_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
@@ -93,7 +94,7 @@ def _invalid(message: str, root: str) -> DecodeError:
     if missing := _MISSING.match(what):
         path = f"{path}.{missing[1]}"
     reason = next((kind for text, kind in _KINDS if text.search(what)), Reason.WRONG_TYPE)
-    return DecodeError(reason, path, what)
+    return DecodeError(reason, path, f"{what:.{_DETAIL}}")
 
 
 class _NotFiniteError(Exception):

@@ -15,7 +15,12 @@ EVENT: dict[str, Any] = {
     "client_id": "c",
     "model_id": "m",
 }
-ENVELOPE: dict[str, Any] = {"specversion": "1.0", "id": "ce-1", "source": "/gw", "type": "prediction"}
+ENVELOPE: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "ce-1",
+    "source": "/gw",
+    "type": "prediction",
+}
 HEADERS: dict[str, str] = {
     "ce_specversion": "1.0",
     "ce_id": "ce-1",
@@ -267,9 +272,9 @@ def structured_envelopes() -> Iterator[Kind]:
     attribute = Reason.MISSING_ATTRIBUTE
     for name in ("id", "source", "type"):
         yield Kind(f"structured: no {name}", structured(drop=(name,)), attribute, f"$.{name}")
-        null = structured(**{name: None})
+        null = structured(EVENT, (), **{name: None})
         yield Kind(f"structured: null {name}", null, attribute, f"$.{name}")
-        empty = structured(**{name: ""})
+        empty = structured(EVENT, (), **{name: ""})
         yield Kind(f"structured: empty {name}", empty, Reason.EMPTY_VALUE, f"$.{name}")
     structured_type = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
     yield Kind("structured: no version", text(), attribute, "$.specversion", structured_type)
@@ -321,7 +326,7 @@ def binary_envelopes() -> Iterator[Kind]:
         path = f"header:{name}"
         dropped = headers(drop=(name,))
         yield Kind(f"binary: no {name}", text(), Reason.MISSING_ATTRIBUTE, path, dropped)
-        empty = headers(**{name: ""})
+        empty = headers((), **{name: ""})
         yield Kind(f"binary: empty {name}", text(), Reason.MISSING_ATTRIBUTE, path, empty)
     version, path = Reason.UNSUPPORTED_SPECVERSION, "header:ce_specversion"
     yield Kind("binary: 0.3", text(), version, path, headers(ce_specversion="0.3"))
