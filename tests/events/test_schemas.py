@@ -1,6 +1,8 @@
 """Every published example is valid by its schema, and the decoder agrees with the schema."""
 
 import json
+from collections import Counter
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -9,10 +11,12 @@ import msgspec
 import pytest
 from referencing import Registry, Resource
 
+from detector.cli.document import INCIDENT_FIELDS, replay_document, to_json
 from detector.events.decode import Decoder
 from detector.events.model import Input, Output, PredictionEvent
 from detector.events.record import Position, Record
 from detector.kit.errors import DecodeError
+from detector.stream.stats import Stats
 from tests.events.corpus.kinds import KINDS, Kind
 
 NAMES = ("prediction-event", "incident", "replay")
@@ -69,6 +73,17 @@ def test_the_schema_names_the_fields_of_the_model() -> None:
         assert list(described["properties"]) == [field.encode_name for field in fields]
         required = [field.encode_name for field in fields if field.required]
         assert described.get("required", []) == required
+
+
+def test_the_incident_schema_requires_what_the_commands_print() -> None:
+    schema = SCHEMAS["incident"]
+    assert list(schema["properties"]) == schema["required"] == list(INCIDENT_FIELDS)
+
+
+def test_a_printed_replay_is_valid() -> None:
+    stats = Stats(datetime(2026, 3, 1, tzinfo=UTC))
+    stats.events, stats.rejected = 3, Counter({"too_deep": 1})
+    validator("replay").validate(json.loads(to_json(replay_document(stats, ()))))
 
 
 def double_if_long(digits: str) -> int | float:
