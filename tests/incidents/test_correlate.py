@@ -1,6 +1,6 @@
 """How findings become incidents: opening, extending, reclassifying, replaying."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -279,7 +279,9 @@ def test_an_anomaly_is_no_alarm_unless_the_evidence_is_strong() -> None:
     techniques=st.lists(st.sampled_from([finding, sweep, path]), min_size=30, max_size=30),
     cut=st.integers(0, 30),
 )
-def test_replaying_any_part_changes_nothing(queries, techniques, cut) -> None:
+def test_replaying_any_part_changes_nothing(
+    queries: list[int], techniques: list[Callable[[int], Finding]], cut: int
+) -> None:
     log = [make(query) for query, make in zip(queries, techniques, strict=False)]
     case = Case()
     case.take(*log)

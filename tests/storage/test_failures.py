@@ -1,0 +1,159 @@
+"""What the databases do when they are gone, busy, behind, or written to by two at once."""
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import ProgrammingError, StatementError
+
+from detector.incidents import acts
+from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.pipeline.ports import IncidentQuery
+from detector.storage import engine, migrate
+from detector.storage.store import open_store
+from tests.incidents.findings import CLIENT
+from tests.storage.shapes import NOW, opened, profile
+
+
+def count(url: str) -> int:
+    store = open_store(url)
+    try:
+        with store.transaction() as transaction:
+            return transaction.incidents.count(IncidentQuery())
+    finally:
+        store.close()
+
+
+def test_a_postgres_that_goes_away_is_recoverable_and_comes_back(
+    postgres_database_url: str,
+) -> None:
+    migrate.upgrade(postgres_database_url)
+    store = open_store(postgres_database_url)
+    server = make_url(postgres_database_url).set(database="postgres")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = make_url(postgres_database_url).database
+
+    def write_while_the_server_hangs_up() -> None:
+        with store.transaction() as transaction:
+            transaction.incidents.save(opened())
+            with admin.connect() as connection:
+                connection.execute(
+                    text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname=:n"),
+                    {"n": name},
+                )
+            transaction.incidents.count(IncidentQuery())
+
+    with pytest.raises(RecoverableError):
+        write_while_the_server_hangs_up()
+    with store.transaction() as transaction:
+        assert transaction.incidents.count(IncidentQuery()) == 0
+    store.close()
+    admin.dispose()
+
+
+def test_a_postgres_that_is_not_there_is_recoverable() -> None:
+    store = open_store("postgresql://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(RecoverableError, match="unwell"):
+        store.ready()
+
+
+def test_a_sqlite_that_somebody_holds_is_recoverable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_BUSY_TIMEOUT_S", 0.05)
+    url = f"sqlite:///{tmp_path}/querywatch.db"
+    migrate.upgrade(url)
+    other = sqlite3.connect(tmp_path / "querywatch.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RecoverableError, match="locked"):
+        count(url)
+    other.execute("ROLLBACK")
+    other.close()
+    assert count(url) == 0
+
+
+def test_a_folder_that_is_not_there_is_recoverable(tmp_path: Path) -> None:
+    with pytest.raises(RecoverableError):
+        count(f"sqlite:///{tmp_path}/missing/querywatch.db")
+
+
+def test_a_wrong_statement_is_not_recoverable(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="no such table") as raised:
+        count(f"sqlite:///{tmp_path}/empty.db")
+    assert not isinstance(raised.value, RecoverableError)
+
+
+def test_a_wrong_statement_on_postgres_is_not_recoverable(postgres_database_url: str) -> None:
+    with pytest.raises(ProgrammingError):
+        count(postgres_database_url)
+
+
+def test_a_time_without_a_zone_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/querywatch.db"
+    migrate.upgrade(url)
+    naive = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+    store = open_store(url)
+    query = IncidentQuery(opened_from=naive)
+    with store.transaction() as transaction, pytest.raises(StatementError, match="aware"):
+        transaction.incidents.count(query)
+    store.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "postgresql+asyncpg://x/y"])
+def test_an_unsupported_database_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="database URL"):
+        open_store(url)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgres_urls_of_every_spelling_use_psycopg(scheme: str) -> None:
+    made = engine.make_engine(f"{scheme}://user@host/name")
+    assert made.url.drivername == "postgresql+psycopg"
+
+
+def test_a_row_that_triage_reads_waits_for_the_other_writer(postgres_database_url: str) -> None:
+    migrate.upgrade(postgres_database_url)
+    store = open_store(postgres_database_url)
+    with store.transaction() as transaction:
+        transaction.incidents.save(opened())
+    reading = threading.Event()
+
+    def triage() -> int:
+        reading.set()
+        with store.transaction() as transaction:
+            (incident,) = transaction.incidents.for_client(CLIENT)
+            transaction.incidents.save(acts.comment(incident, "machine", NOW, "seen"))
+            return incident.version
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.transaction() as transaction:
+            (incident,) = transaction.incidents.for_client(CLIENT)
+            running = pool.submit(triage)
+            reading.wait()
+            transaction.incidents.save(acts.comment(incident, "ana", NOW, "mine"))
+        assert running.result() == 2
+    store.close()
+
+
+def test_sqlite_writers_wait_their_turn(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/querywatch.db"
+    migrate.upgrade(url)
+    store = open_store(url)
+
+    def write(number: int) -> None:
+        with store.transaction() as transaction:
+            known = transaction.clients.get(profile().client)
+            queries = known.queries + 1 if known else 1
+            transaction.clients.put([profile(queries=queries), profile(f"client-{number}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(64)))
+    with store.transaction() as transaction:
+        stored = transaction.clients.get(profile().client)
+    assert stored is not None
+    assert stored.queries == 64
+    store.close()

@@ -1,0 +1,95 @@
+"""Migrations on populated databases, and that they agree with the tables."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from detector.events.record import Partition
+from detector.incidents.model import Incident
+from detector.kit.errors import ConfigurationError
+from detector.storage import migrate
+from detector.storage.rows import incident_to_row
+from detector.storage.store import open_store
+from detector.storage.tables import incidents, metadata
+from tests.storage.shapes import letter, message, opened, profile, reference
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/querywatch.db"
+    found: str = request.getfixturevalue("postgres_database_url")
+    return found
+
+
+def populate(url: str) -> None:
+    store = open_store(url)
+    change = opened()
+    with store.transaction() as transaction:
+        transaction.incidents.save(change)
+        transaction.partitions.claim(Partition("predictions", 0))
+        transaction.dead_letters.add([letter(1)])
+        transaction.clients.put([profile()])
+        transaction.references.add(reference("a"), b"one")
+        transaction.outbox.put([message(change.incident.incident_id, "m")])
+    store.close()
+
+
+def rows(url: str) -> dict[str, int]:
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            names = set(inspect(connection).get_table_names()) - {"alembic_version"}
+            return {
+                name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()
+                for name in names
+            }
+    finally:
+        engine.dispose()
+
+
+def test_up_down_and_up_again_on_populated_data(url: str) -> None:
+    assert migrate.current(url) is None
+    migrate.upgrade(url)
+    assert migrate.current(url) == migrate.head()
+    populate(url)
+    migrate.upgrade(url)
+    assert rows(url) == dict.fromkeys(metadata.tables, 1)
+    migrate.downgrade(url, "base")
+    assert migrate.current(url) is None
+    assert rows(url) == {}
+    migrate.upgrade(url)
+    populate(url)
+    assert rows(url) == dict.fromkeys(metadata.tables, 1)
+
+
+def test_migrations_and_tables_agree(url: str) -> None:
+    migrate.upgrade(url)
+    migrate.check(url)
+
+
+def test_a_schema_that_differs_is_reported(url: str) -> None:
+    migrate.upgrade(url)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE outbox DROP COLUMN last_error"))
+    engine.dispose()
+    with pytest.raises(ConfigurationError, match="last_error"):
+        migrate.check(url)
+
+
+def test_a_store_behind_its_schema_says_what_to_do(url: str) -> None:
+    store = open_store(url)
+    with pytest.raises(ConfigurationError, match="querywatch migrate"):
+        store.ready()
+    migrate.upgrade(url)
+    store.ready()
+    store.close()
+
+
+def test_the_incidents_columns_are_the_fields_of_an_incident() -> None:
+    names = [field.name for field in fields(Incident)]
+    assert [column.name for column in incidents.columns] == names
+    assert list(incident_to_row(opened().incident)) == names
