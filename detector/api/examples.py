@@ -1,4 +1,7 @@
-"""Examples shown in the OpenAPI document; a test reads each with the schema that it illustrates."""
+"""Examples shown in the OpenAPI document; a test reads each with its schema.
+
+No value is null: FastAPI leaves nulls out of the document, and with them the fields.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -22,30 +25,30 @@ SUMMARY: Mapping[str, object] = {
     "attack_class": "extraction",
     "techniques": ["tree_path_finding"],
     "atlas": ["AML.T0024.002", "AML.T0005.001"],
-    "stage": "new",
+    "stage": "closed",
     "severity": "high",
-    "computed_severity": "high",
-    "severity_override": None,
+    "computed_severity": "critical",
+    "severity_override": "high",
     "confidence": 0.998,
     "progress": 0.12,
     "calibrated": True,
     "identity_source": "principal",
-    "opened_at": "2026-05-04T09:12:31.250Z",
+    "opened_at": "2026-05-04T09:12:31Z",
     "opened_at_query": 31,
     "last_seen": "2026-05-04T09:15:02Z",
     "queries": 240,
     "dedup_key": "6fb3a3a2-2f3e-5b0e-8a55-0d6f5f8b7a10",
     "created_at": "2026-05-04T09:12:32Z",
-    "updated_at": "2026-05-04T09:15:03Z",
-    "assignee": None,
-    "acknowledged_at": None,
-    "acknowledged_by": None,
-    "verdict": None,
-    "closed_at": None,
+    "updated_at": "2026-05-04T11:00:00Z",
+    "assignee": "alice",
+    "acknowledged_at": "2026-05-04T09:20:00Z",
+    "acknowledged_by": "alice",
+    "verdict": "true_positive",
+    "closed_at": "2026-05-04T11:00:00Z",
     "escalation_level": 1,
-    "timeline_length": 1,
+    "timeline_length": 4,
     "timeline_head": _HEAD,
-    "version": 1,
+    "version": 4,
 }
 
 INCIDENT: Mapping[str, object] = {
@@ -75,7 +78,7 @@ INCIDENT: Mapping[str, object] = {
     "mitigations": [item._asdict() for item in atlas.mitigations(AttackClass.EXTRACTION)],
 }
 
-PAGE: Mapping[str, object] = {"items": [SUMMARY], "next_cursor": None}
+PAGE: Mapping[str, object] = {"items": [SUMMARY], "next_cursor": "WyIyMDI2LTA1LTA0VDA5OjEyOjMxIl0"}
 
 TIMELINE: Mapping[str, object] = {
     "items": [

@@ -17,10 +17,10 @@ from detector.delivery.worker import DeliveryWorker, WorkerPolicy
 from detector.incidents.model import Incident
 from detector.pipeline.ports import OutboxMessage, Store
 from detector.pipeline.triage import Triage, TriagePolicy
-from detector.storage.migrate import upgrade
 from detector.storage.store import open_store
 from tests.delivery.receiver import Receiver, receiving
 from tests.fakes.clock import SetClock
+from tests.fakes.database import migrated_url
 from tests.fakes.findings import finding
 
 SECRET = "whsec_" + base64.b64encode(b"first secret, 32 bytes of length").decode()
@@ -74,9 +74,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def post(tmp_path: Path, receiver: Receiver) -> Iterator[Post]:
-    url = f"sqlite:///{tmp_path / 'querywatch.db'}"
-    upgrade(url)
-    store = open_store(url)
+    store = open_store(migrated_url(tmp_path))
     try:
         yield Post(store, SetClock(), receiver)
     finally:

@@ -2,7 +2,6 @@
 
 import random
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -16,6 +15,7 @@ from detector.pipeline.analyst import Analyst
 from detector.pipeline.triage import notification
 from tests.delivery.conftest import Post
 from tests.delivery.receiver import Answer
+from tests.fakes.store import FakeStore
 
 
 class KilledError(BaseException):
@@ -157,13 +157,11 @@ def test_incident_below_the_floor_is_settled_unsent(post: Post) -> None:
 
 
 def test_message_of_no_incident_is_given_up(post: Post) -> None:
-    incident = post.open_incident()
-    message = notification(
-        replace(incident, incident_id="gone"), "incident.opened", 1, post.clock.now()
-    )
-    post.put(message)
-    post.worker().deliver_due()
-    assert (post.pending(), post.count("given_up"), post.count("delivered")) == (0, 1, 1)
+    message = notification(post.open_incident(), "incident.opened", 1, post.clock.now())
+    empty = Post(FakeStore(), post.clock, post.receiver)
+    empty.put(message)
+    empty.worker().deliver_due()
+    assert (empty.pending(), empty.count("given_up"), post.receiver.received) == (0, 1, [])
 
 
 def test_gone_is_told_apart_from_other_failures(post: Post) -> None:
