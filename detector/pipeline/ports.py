@@ -1,6 +1,6 @@
 """The Protocols through which the use cases and the loop meet the outside.
 
-Every edge (`sources`, `storage`, `delivery`, `api`) implements or uses these and never another edge.
+Every edge (`sources`, `storage`, `delivery`, `api`) implements or uses these, never another edge.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -306,17 +306,34 @@ class Transaction(Protocol):
     """All repositories over one database transaction."""
 
     @property
-    def incidents(self) -> Incidents: ...
+    def incidents(self) -> Incidents:
+        """Incidents and their timelines."""
+        ...
+
     @property
-    def partitions(self) -> Partitions: ...
+    def partitions(self) -> Partitions:
+        """Positions of the log."""
+        ...
+
     @property
-    def dead_letters(self) -> DeadLetters: ...
+    def dead_letters(self) -> DeadLetters:
+        """Records that could not be used."""
+        ...
+
     @property
-    def clients(self) -> Clients: ...
+    def clients(self) -> Clients:
+        """Profiles of clients."""
+        ...
+
     @property
-    def references(self) -> References: ...
+    def references(self) -> References:
+        """Pictures of benign traffic."""
+        ...
+
     @property
-    def outbox(self) -> Outbox: ...
+    def outbox(self) -> Outbox:
+        """Notifications that wait."""
+        ...
 
 
 class Store(Protocol):
