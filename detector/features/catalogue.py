@@ -126,12 +126,12 @@ CATALOGUE: tuple[Feature, ...] = (
     ),
     Feature("coverage", C, "share", "Share of the input space's cells that were visited", _coverage),
     Feature(
-        "strange_share", C, "share", "Share of queries among the strangest 10% of benign inputs",
+        "strange_share", C, "share", "Share of queries among the strangest 2% of benign inputs",
         _ratio(Stat.STRANGE, Stat.INPUTS),
     ),
     Feature(
-        "very_strange_share", C, "share", "Share of queries among the strangest 1% of benign inputs",
-        _ratio(Stat.VERY_STRANGE, Stat.INPUTS),
+        "off_grid_share", C, "share", "Share of queries with a value off its field's natural grid",
+        _ratio(Stat.OFF_GRID, Stat.INPUTS),
     ),
     Feature(
         "nearest_distance", S, "benign ranges",

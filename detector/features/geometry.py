@@ -69,10 +69,12 @@ def on_line(x: Any, a: Any, b: Any) -> float:
     square_a = 0.0
     square_b = 0.0
     size = 0.0
+    moved = 0
     for j in range(len(x)):
         if is_number(x[j]) and is_number(a[j]) and is_number(b[j]):
             u = np.float64(x[j]) - a[j]
             v = np.float64(x[j]) - b[j]
+            moved += u != 0.0 and v != 0.0
             dot += u * v
             square_a += u * u
             square_b += v * v
@@ -80,7 +82,8 @@ def on_line(x: Any, a: Any, b: Any) -> float:
         elif not (x[j] == a[j] and x[j] == b[j]):
             if not (np.isnan(x[j]) and np.isnan(a[j]) and np.isnan(b[j])):
                 return np.nan
-    if square_a == 0.0 or square_b == 0.0:
+    # Sparse rows often share a line in one or two fields by chance.
+    if square_a == 0.0 or square_b == 0.0 or moved < min(3, len(x) - 1):
         return np.nan
     t = dot / square_b
     residual = max(square_a - dot * dot / square_b, 0.0)

@@ -13,7 +13,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
     """Return what the kernel needs to know of a model with `width` folded columns."""
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
-        return Lens(0, 0.0, -1.0, ones, zeros, zeros, zeros, np.zeros((1, width)))
+        return Lens(0, 0.0, -1.0, ones, zeros, np.zeros((1, width)))
     fields = reference.fields
     return Lens(
         calibrated=1,
@@ -21,8 +21,6 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         low_margin=reference.low_margin,
         scale=fields.scale,
         grid=fields.grid,
-        low=np.nan_to_num(fields.knots[:, 0], nan=-np.inf),
-        high=np.nan_to_num(fields.knots[:, -1], nan=np.inf),
         centroids=reference.centroids,
     )
 

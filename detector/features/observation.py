@@ -11,7 +11,7 @@ class Probe(IntEnum):
     REPEAT: equal to a remembered query.
     ONE_FIELD: differs from a remembered query in one field, by an ordinary value.
     ONE_FIELD_SEARCH: the same, by a value that a search would choose: the midpoint of two values
-        tried before, beyond the support, off the field's natural grid, or a field left out.
+        tried before, off the field's natural grid, or a field left out.
     ONE_FIELD_STEP: the same, by a tiny step in another field than the one before.
     COLLINEAR: several fields, on one line with two remembered queries.
     SYMMETRIC: several fields, mirrored at a remembered query or closing a pair of equal centres.
@@ -46,7 +46,7 @@ class Observation(NamedTuple):
         probe: Its relation to the remembered queries.
         record: Some class reached its highest score of this client so far, while probing.
         flip: The label differs from that of the remembered query it was compared with.
-        surprise: 0 ordinary, 1 among the strangest tenth of benign queries, 2 the strangest 1%.
+        surprise: 0 ordinary, 1 among the strangest 2% of benign queries, 2 and off their grid too.
         low_margin: The margin is under the reference's 5% quantile.
         revalue: The swept field takes a value that it took on an earlier base record.
     """

@@ -33,7 +33,7 @@ _SCORED, _MARGIN_SUM, _LOW_MARGINS = (
     int(s) for s in (Stat.SCORED, Stat.MARGIN_SUM, Stat.LOW_MARGINS)
 )
 _MARGIN_RECENT, _FLIPS, _RECORDS = (int(s) for s in (Stat.MARGIN_RECENT, Stat.FLIPS, Stat.RECORDS))
-_STRANGE, _VERY_STRANGE = int(Stat.STRANGE), int(Stat.VERY_STRANGE)
+_STRANGE, _OFF_GRID = int(Stat.STRANGE), int(Stat.OFF_GRID)
 _NEAREST_COUNT, _NEAREST_SUM, _LAST_STEP = (
     int(s) for s in (Stat.NEAREST_COUNT, Stat.NEAREST_SUM, Stat.LAST_STEP)
 )
@@ -58,6 +58,7 @@ RECORD_WARM_UP = 8
 ANCHOR_RUN = 8
 MIDPOINT_TOLERANCE = 0.02
 TINY_STEP = 0.1
+STRANGE_SHARE = 0.02
 MIN_FIELDS = 3
 
 
@@ -69,8 +70,6 @@ class Lens(NamedTuple):
     low_margin: float
     scale: Any
     grid: Any
-    low: Any
-    high: Any
     centroids: Any
 
 
@@ -158,6 +157,15 @@ def _off_grid(raw: float, grid: float) -> bool:
 
 
 @compiled
+def _leaves_grid(cells: Any, grid: Any) -> bool:
+    """Whether any number is off the grid that all benign values of its field keep."""
+    for j in range(len(cells)):
+        if is_number(cells[j]) and _off_grid(cells[j], grid[j]):
+            return True
+    return False
+
+
+@compiled
 def _one_field(
     z: Any, cells: Any, field: int, base: Any, memory: Any, order: Any, stats: Any, lens: Any
 ) -> int:
@@ -180,10 +188,7 @@ def _one_field(
     stats[_LAST_ONE_STEP] = raw_step
     if tiny and moved and (off or (same and gridless)):
         return _STEP
-    beyond = lens.calibrated == 1 and (
-        np.float64(cells[field]) < lens.low[field] or np.float64(cells[field]) > lens.high[field]
-    )
-    if off or beyond or _midpoint(z, field, memory, order):
+    if off or _midpoint(z, field, memory, order):
         return _SEARCH
     return _ONE_FIELD
 
@@ -323,6 +328,7 @@ def observe(
     flip = False
     revalue = False
     surprise = 0
+    synthetic = False
     if has_input:
         stats[_INPUTS] += 1
         first, second = geometry.project(z)
@@ -372,7 +378,8 @@ def observe(
         if compared >= 0 and label >= 0 and labels[compared] >= 0:
             flip = label != labels[compared]
         if lens.calibrated == 1:
-            surprise = 2 if p_value <= 0.01 else (1 if p_value <= 0.1 else 0)
+            synthetic = _leaves_grid(cells, lens.grid)
+            surprise = int(p_value <= STRANGE_SHARE) * (1 + int(synthetic))
             k = geometry.nearest_cell(z, lens.centroids)
             if k >= 0 and cell_counts[row, k % CELLS] < 65535:
                 cell_counts[row, k % CELLS] += 1
@@ -381,7 +388,7 @@ def observe(
         _anchor(probe, surprise, flip, stats)
     probes[row, probe] += 1
     stats[_STRANGE] += surprise > 0
-    stats[_VERY_STRANGE] += surprise > 1
+    stats[_OFF_GRID] += synthetic
     stats[_FLIPS] += flip and probe != _FAR
     if label >= 0 and label_counts[row, label % label_counts.shape[1]] < 65535:
         label_counts[row, label % label_counts.shape[1]] += 1

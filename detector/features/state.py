@@ -39,7 +39,7 @@ class Stat(IntEnum):
     FLIPS = auto()
     RECORDS = auto()
     STRANGE = auto()
-    VERY_STRANGE = auto()
+    OFF_GRID = auto()
     NEAREST_COUNT = auto()
     NEAREST_SUM = auto()
     LAST_STEP = auto()

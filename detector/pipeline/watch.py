@@ -61,7 +61,11 @@ class ModelWatch:
         self._columns = ColumnTable(names, max_fields=len(names)) if reference else ColumnTable()
         self._novelty = fit_novelty(reference.vectors) if reference else None
         self._tables = build_tables(
-            ALL, reference.nulls if reference else {}, self._policy, reference is not None
+            ALL,
+            reference.nulls if reference else {},
+            reference.ceilings if reference else {},
+            self._policy,
+            reference is not None,
         )
         self._widen(min(len(names), MAX_COLUMNS))
         if reference is not None:

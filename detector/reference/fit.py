@@ -70,6 +70,7 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
         near=0.0,
         low_margin=_low_margin(rows),
         nulls={},
+        ceilings={},
         vectors=np.zeros((0, 0)),
         events=events,
         clients=clients,

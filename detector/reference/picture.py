@@ -27,12 +27,13 @@ class Reference:
         names: Field names as logged, before folding.
         fields: The columns' pictures.
         precision: (d, d) precision of the normal scores.
-        calibration: (4, m) sorted strangeness measures of benign rows.
+        calibration: (3, m) sorted strangeness measures of benign rows.
         smallest: (m,) sorted smallest tail shares of the same rows.
         centroids: (k, d) centres of the input space's cells, in scaled units.
         near: Distance in scaled units under which two queries count as near; 0 when unknown.
         low_margin: Margin under which a query hugs the boundary; negative without scores.
         nulls: Client-level behaviour by hypothesis: two Beta parameters a stage, flattened.
+        ceilings: Log evidence that benign clients reached, by hypothesis.
         vectors: (c, f) feature vectors of benign clients, for the novelty model.
         events: How many events it was learnt from.
         clients: How many clients.
@@ -48,6 +49,7 @@ class Reference:
     near: float
     low_margin: float
     nulls: Mapping[str, tuple[float, ...]]
+    ceilings: Mapping[str, float]
     vectors: Floats
     events: int
     clients: int

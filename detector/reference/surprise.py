@@ -1,9 +1,9 @@
 """How far one query lies from benign inputs, as a conformal p-value.
 
-Four measures, each near 0 for ordinary rows: fields beyond their support, fields off their natural
-grid, the Mahalanobis distance of the fields' normal scores (a Gaussian copula, so correlations
-count and marginal shapes do not), and the rarity of categories. Each is turned into the share of
-benign rows at least as strange; the smallest of the four is calibrated once more the same way.
+Three measures, each near 0 for ordinary rows: fields beyond their support, the Mahalanobis distance
+of the fields' normal scores (a Gaussian copula, so correlations count and marginal shapes do not),
+and the rarity of categories. Each is turned into the share of benign rows at least as strange; the
+smallest of the three is calibrated once more the same way.
 The sums run row by row, so that a query's figure never depends on its neighbours in a batch.
 """
 
@@ -19,7 +19,7 @@ from sklearn.covariance import LedoitWolf
 from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.reference.fields import KNOTS, Fields
 
-MEASURES = 4
+MEASURES = 3
 SUPPORT_SLACK = 0.02
 NORMAL_TABLE = ndtri((np.arange(KNOTS) + 0.5) / KNOTS)
 
@@ -67,12 +67,11 @@ def _rarity(x: float, codes: Any, rarity: Any) -> float:
 def measures(
     cells: Any, scores: Any, precision: Any, f: Any, ceiling: float, slack: float, out: Any
 ) -> None:
-    """Fill out (n, 4); `f` is (knots, scale, grid, missing, categories, rarity)."""
-    knots, scale, grid, missing, categories, rarity = f
+    """Fill out (n, 3); `f` is (knots, scale, missing, categories, rarity)."""
+    knots, scale, missing, categories, rarity = f
     n, d = cells.shape
     for i in range(n):
         beyond = 0.0
-        off = 0.0
         rare = 0.0
         for j in range(d):
             x = cells[i, j]
@@ -86,10 +85,6 @@ def measures(
                 over = max(knots[j, 0] - x, x - knots[j, -1]) / scale[j]
                 if over > slack:
                     beyond += 1.0 + min(over, 3.0)
-                if grid[j] > 0.0:
-                    m = x / grid[j]
-                    if abs(m - np.round(m)) > 1e-5 * max(1.0, abs(m) * 1e-6):
-                        off += 1.0
         total = 0.0
         for j in range(d):
             row = 0.0
@@ -97,9 +92,8 @@ def measures(
                 row += precision[j, k] * scores[i, k]
             total += row * scores[i, j]
         out[i, 0] = beyond
-        out[i, 1] = off
-        out[i, 2] = total
-        out[i, 3] = rare
+        out[i, 1] = total
+        out[i, 2] = rare
 
 
 @compiled
@@ -123,14 +117,13 @@ def fit_precision(cells: Floats, fields: Fields) -> Floats:
 
 
 def strangeness(cells: Floats, fields: Fields, precision: Floats) -> NDArray[np.float64]:
-    """Return the (n, 4) measures of each row."""
+    """Return the (n, 3) measures of each row."""
     cells = np.ascontiguousarray(cells)
     scores = np.zeros_like(cells)
     normal_scores(cells, fields.knots, fields.scale, NORMAL_TABLE, CATEGORY_CEILING, scores)
     table = (
         fields.knots,
         fields.scale,
-        fields.grid,
         fields.missing,
         fields.categories,
         fields.rarity,
@@ -141,9 +134,9 @@ def strangeness(cells: Floats, fields: Fields, precision: Floats) -> NDArray[np.
 
 
 def p_values(values: Floats, calibration: Floats, smallest: Floats) -> NDArray[np.float64]:
-    """Return conformal p-values of (n, 4) measures.
+    """Return conformal p-values of (n, 3) measures.
 
-    `calibration` holds sorted measures (4, m) of benign rows, `smallest` (m,) their sorted smallest
+    `calibration` holds sorted measures (3, m) of benign rows, `smallest` (m,) their sorted smallest
     tail shares.
     """
     tails = np.zeros(len(values))

@@ -17,15 +17,15 @@ from detector.features.lens import make_lens
 from detector.features.observe import observe
 from detector.features.state import ClientTable, Stat
 from detector.reference.picture import Reference
+from detector.scoring.evidence import WIDTH, weigh
 from detector.scoring.hypothesis import Hypothesis, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
 
-NEAR_SHARE = 0.25
+NEAR_SHARE = 0.35
 STRETCH = 64
 MIN_TRIALS = 8
 PROFILE_QUERIES = (32, 64, 128, 256)
-MIN_STRENGTH = 1.5
-MAX_STRENGTH_GAIN = 2.0
+MAX_STRENGTH_CHANGE = 2.0
 
 
 class BenignLog:
@@ -40,7 +40,7 @@ class BenignLog:
 
 
 def calibrate(reference: Reference, log: BenignLog, hypotheses: Sequence[Hypothesis]) -> Reference:
-    """Return the reference with its near distance, nulls and client vectors filled in."""
+    """Return the reference with its near distance, nulls, ceilings and client vectors filled in."""
     table, _, _ = _watch(reference, log)
     count = table.stats[:, Stat.NEAREST_COUNT]
     known = count >= MIN_TRIALS
@@ -49,12 +49,37 @@ def calibrate(reference: Reference, log: BenignLog, hypotheses: Sequence[Hypothe
         near = NEAR_SHARE * float(np.median(table.stats[known, Stat.NEAREST_SUM] / count[known]))
     reference = replace(reference, near=near)
     _, codes, vectors = _watch(reference, log)
-    tables = build_tables(hypotheses, {}, ScoringPolicy(), calibrated=True)
+    levels = build_tables(hypotheses, {}, {}, ScoringPolicy(), calibrated=True).levels[:, codes]
     nulls = {
-        hypothesis.technique: fit_nulls(hypothesis.stages, tables.levels[h][codes], log.owner)
+        hypothesis.technique: fit_nulls(hypothesis.stages, levels[h], log.owner)
         for h, hypothesis in enumerate(hypotheses)
     }
-    return replace(reference, nulls=nulls, vectors=vectors)
+    tables = build_tables(hypotheses, nulls, {}, ScoringPolicy(), calibrated=True)
+    ceilings = {
+        hypothesis.technique: _ceiling(levels[h], log.owner, tables.stages[h], tables.counts[h])
+        for h, hypothesis in enumerate(hypotheses)
+    }
+    return replace(reference, nulls=nulls, ceilings=ceilings, vectors=vectors)
+
+
+def _ceiling(
+    levels: NDArray[np.int64], owner: NDArray[np.int64], stages: Floats, count: int
+) -> float:
+    """Return the log evidence that the second most conspicuous benign client reached.
+
+    The most conspicuous one does not count: a single intruder in the reference must not be able to
+    raise the threshold for all.
+    """
+    highest = []
+    for client in np.unique(owner):
+        state = np.zeros(WIDTH, dtype=np.float32)
+        rows = np.flatnonzero(owner == client)
+        reached = [
+            weigh(state, int(level), float(n), stages, int(count))
+            for n, level in enumerate(levels[rows], 1)
+        ]
+        highest.append(max(reached))
+    return max(float(np.sort(highest)[-2:][0]), 0.0)
 
 
 def _watch(reference: Reference, log: BenignLog) -> tuple[ClientTable, NDArray[np.int64], Floats]:
@@ -99,14 +124,15 @@ def fit_beta(
 ) -> tuple[float, float]:
     """Fit a Beta distribution by moments, shrunk to the stage's own expectation.
 
-    The reference may widen the spread between clients as far as it likes, but narrow it only to a
-    strength of `MAX_STRENGTH_GAIN` times the expected one: kinds of benign clients that it does not
-    hold will come. For the same reason the mean never falls under a quarter of the expected one.
+    The strength stays within a factor of `MAX_STRENGTH_CHANGE` of the expected one: a reference that
+    shows little spread does not hold every kind of benign client that will come, and one odd stretch
+    does not make oddity common. For the first reason the mean never falls under a quarter of the
+    expected one. What the fit misses, the ceilings catch.
     """
     weight = 2.0 * stage.benign_strength
     mean = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
     mean = min(max(mean, stage.benign / 4.0), 0.9)
-    strength = MAX_STRENGTH_GAIN * stage.benign_strength
+    strength = MAX_STRENGTH_CHANGE * stage.benign_strength
     enough = trials >= MIN_TRIALS
     if enough.sum() >= 10:
         n, share = trials[enough], hits[enough] / trials[enough]
@@ -115,5 +141,5 @@ def fit_beta(
         between = max(spread - binomial, 0.0)
         if between > 0.0:
             strength = min(strength, mean * (1.0 - mean) / between - 1.0)
-    strength = max(strength, min(MIN_STRENGTH, stage.benign_strength))
+    strength = max(strength, stage.benign_strength / MAX_STRENGTH_CHANGE)
     return mean * strength, (1.0 - mean) * strength

@@ -28,8 +28,16 @@ _QUERIES = int(Stat.QUERIES)
 
 
 @compiled
+def _cost(restarts: float) -> float:
+    """Return what the k-th start costs: minus the log of its weight."""
+    return float(np.log((restarts + 1.0) * (restarts + 2.0)))
+
+
+@compiled
 def weigh(state: Any, level: int, n: float, stages: Any, count: int) -> float:
     """Update one hypothesis of one client with one query; return its weighted log e-value."""
+    if level < 0:
+        return float(state[LOG_E] - _cost(state[RESTARTS]))
     gain = 0.0
     for j in range(min(level + 1, count)):
         trials = state[j]
@@ -49,8 +57,7 @@ def weigh(state: Any, level: int, n: float, stages: Any, count: int) -> float:
             state[j] = 0.0
         state[RESTARTS] += 1.0
         state[SINCE] = n + 1.0
-    k = state[RESTARTS]
-    return float(state[LOG_E] - np.log((k + 1.0) * (k + 2.0)))
+    return float(state[LOG_E] - _cost(state[RESTARTS]))
 
 
 @compiled

@@ -80,6 +80,9 @@ class Situation:
         return self.view.share(frozenset(probes))
 
 
+SKIP = -1
+
+
 class Hypothesis(Protocol):
     """One explanation of a client's behaviour; stateless."""
 
@@ -89,13 +92,19 @@ class Hypothesis(Protocol):
         ...
 
     @property
-    def attack_class(self) -> AttackClass: ...
+    def attack_class(self) -> AttackClass:
+        """What the client is after."""
+        ...
 
     @property
-    def atlas(self) -> tuple[str, ...]: ...
+    def atlas(self) -> tuple[str, ...]:
+        """MITRE ATLAS technique ids."""
+        ...
 
     @property
-    def needs(self) -> frozenset[Need]: ...
+    def needs(self) -> frozenset[Need]:
+        """What the log must hold."""
+        ...
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -113,7 +122,7 @@ class Hypothesis(Protocol):
         ...
 
     def level(self, seen: Observation) -> int:
-        """Return 0 … len(stages)."""
+        """Return 0 … len(stages), or `SKIP` for a query that says nothing either way."""
         ...
 
     def holds(self, at: Situation) -> bool:

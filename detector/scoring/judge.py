@@ -1,4 +1,4 @@
-"""From evidence over its threshold to a finding: which explanation, how sure, with what evidence."""
+"""From evidence over its threshold to a finding: which explanation, how sure, and why."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

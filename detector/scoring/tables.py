@@ -11,6 +11,7 @@ from detector.scoring.evidence import MAX_STAGES, STAGE_WIDTH
 from detector.scoring.hypothesis import Hypothesis, Need
 
 UNCALIBRATED_PENALTY = 4.0
+CEILING_MARGIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,15 @@ class ScoringTables:
 def build_tables(
     hypotheses: Sequence[Hypothesis],
     nulls: Mapping[str, Sequence[float]],
+    ceilings: Mapping[str, float],
     policy: ScoringPolicy,
     calibrated: bool,
 ) -> ScoringTables:
     """Return the arrays; the budget is shared evenly by the hypotheses (union bound).
 
-    `nulls` holds Beta parameters by technique, two a stage, where a reference has spoken. Without a
+    `nulls` holds Beta parameters by technique, two a stage, and `ceilings` the log evidence that
+    benign clients were seen to reach, where a reference has spoken: the threshold stays
+    `CEILING_MARGIN` above it. Without a
     reference a hypothesis that needs one never fires and the others must show more.
     """
     size = len(hypotheses)
@@ -66,6 +70,8 @@ def build_tables(
             floor = min(max(stage.floor, 2.0 * a / (a + b)), 0.95)
             attack_a = stage.attack * stage.attack_strength
             stages[h, j] = (a, b, attack_a, stage.attack_strength - attack_a, floor)
+        reached = ceilings.get(hypothesis.technique, 0.0)
+        thresholds[h] = max(thresholds[h], reached + CEILING_MARGIN)
         if not calibrated:
             needs_reference = Need.REFERENCE in hypothesis.needs
             thresholds[h] += np.inf if needs_reference else UNCALIBRATED_PENALTY

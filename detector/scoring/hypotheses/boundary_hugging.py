@@ -3,7 +3,7 @@
 from detector.features.observation import Observation, Probe
 from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.wording import percent, statement
-from detector.scoring.hypothesis import Need, Situation, Stage
+from detector.scoring.hypothesis import SKIP, Need, Situation, Stage
 
 
 class BoundaryHugging:
@@ -20,12 +20,14 @@ class BoundaryHugging:
     budget = 1000
 
     def level(self, seen: Observation) -> int:
-        """Return 1 for a low margin at an input that probes no other."""
+        """Return 1 for a low margin at an input that probes no other; repeats say nothing."""
+        if seen.probe is Probe.REPEAT:
+            return SKIP
         return int(seen.low_margin and seen.probe is Probe.FAR)
 
     def holds(self, at: Situation) -> bool:
         """Return whether the inputs are natural: strange ones have a reason of their own."""
-        return at.feature("very_strange_share") < 0.3 and at.feature("near_share") < 0.3
+        return at.feature("strange_share") < 0.3 and at.feature("near_share") < 0.3
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the share of low margins."""

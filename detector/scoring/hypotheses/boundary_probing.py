@@ -17,6 +17,15 @@ HUGGING = (
 )
 
 
+PATIENCE = 12
+COVERED = frozenset(
+    {
+        "off_manifold_querying", "line_search", "anomalous_client", "jacobian_augmentation",
+        "tree_path_finding", "confidence_ascent", "active_learning",
+    }
+)  # fmt: skip
+
+
 def hugging_level(seen: Observation) -> int:
     """Return 1 for a close query, 2 when it flips the label, 3 when it also stands on a line."""
     if seen.probe not in PERTURBATIONS:
@@ -31,7 +40,8 @@ def hugs(at: Situation) -> bool:
     near = at.feature("near_share")
     bunched = at.share(Probe.NEAR, Probe.NEAR_STEP, Probe.SYMMETRIC)
     return (
-        near >= 0.1
+        at.query >= PATIENCE
+        and near >= 0.1
         and at.feature("flip_share") >= 0.1 * near
         and bunched >= 0.5 * at.share(Probe.COLLINEAR)
     )
@@ -60,10 +70,7 @@ class BoundaryEvasion:
     atlas = ("AML.T0043.001", "AML.T0042")
     needs = frozenset({Need.INPUT, Need.LABEL})
     stages = HUGGING
-    explains = frozenset(
-        {"off_manifold_querying", "line_search", "anomalous_client", "jacobian_augmentation",
-         "tree_path_finding"}
-    )  # fmt: skip
+    explains = COVERED
     budget = 2500
 
     def level(self, seen: Observation) -> int:
@@ -87,10 +94,7 @@ class LabelOnlyMembership:
     atlas = ("AML.T0024.000",)
     needs = frozenset({Need.INPUT, Need.LABEL})
     stages = HUGGING
-    explains = frozenset(
-        {"boundary_probing", "off_manifold_querying", "line_search", "anomalous_client",
-         "jacobian_augmentation", "tree_path_finding"}
-    )  # fmt: skip
+    explains = COVERED | {"boundary_probing"}
     budget = 25000
 
     def level(self, seen: Observation) -> int:

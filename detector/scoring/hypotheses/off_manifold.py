@@ -5,6 +5,8 @@ from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation, Stage
 
+PATIENCE = 12
+
 
 class OffManifoldQuerying:
     """Inputs that do not look like this model's traffic, query after query."""
@@ -14,29 +16,31 @@ class OffManifoldQuerying:
     atlas = ("AML.T0024.002", "AML.T0005.001")
     needs = frozenset({Need.INPUT, Need.REFERENCE})
     stages = (
-        Stage(benign=0.12, benign_strength=8.0, attack=0.9, attack_strength=5.0, floor=0.35),
-        Stage(benign=0.2, benign_strength=8.0, attack=0.85, attack_strength=5.0, floor=0.45),
+        # Newcomers may bring whole segments that the reference lacks, hence the wide first stage.
+        Stage(benign=0.12, benign_strength=3.0, attack=0.95, attack_strength=10.0, floor=0.35),
+        Stage(benign=0.03, benign_strength=20.0, attack=0.85, attack_strength=4.0, floor=0.3),
     )
     explains = frozenset({"anomalous_client"})
     budget = 1000
 
     def level(self, seen: Observation) -> int:
-        """Return 1 for the strangest tenth of benign inputs, 2 for the strangest hundredth."""
+        """Return 1 for a strange input, 2 for one that also leaves its fields' natural grids."""
         return seen.surprise
 
     def holds(self, at: Situation) -> bool:
         """Return whether the strange inputs stand alone instead of probing one another."""
-        return at.view.share(PERTURBATIONS | ONE_FIELD_CHANGES) < 0.4
+        close = at.view.share(PERTURBATIONS | ONE_FIELD_CHANGES)
+        return at.query >= PATIENCE and close < 0.4
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the shares of strange inputs against what benign clients show."""
-        strange, very = at.feature("strange_share"), at.feature("very_strange_share")
+        strange, off = at.feature("strange_share"), at.feature("off_grid_share")
         return (
             statement(
                 "off_manifold",
-                f"{percent(very)} of {at.query} queries are stranger than 99% of benign inputs "
-                f"(reference 1%), {percent(strange)} stranger than 90% (reference 10%)",
-                very_strange=very, strange=strange, queries=at.query,
+                f"{percent(strange)} of {at.query} queries are stranger than 98% of benign inputs "
+                f"(reference 2%); {percent(off)} hold values off their fields' natural grids",
+                strange=strange, off_grid=off, queries=at.query,
             ),
             statement(
                 "coverage",

@@ -40,8 +40,8 @@ class TreePathFinding:
             statement(
                 "one_field_changes",
                 f"{percent(at.feature('one_field_share'))} of {at.query} queries differ from a "
-                f"recent one in exactly one field; {search} of {one} by a midpoint, an off-grid or "
-                f"an out-of-range value",
+                f"recent one in exactly one field; {search} of {one} by a midpoint, an off-grid value "
+                f"or a field left out",
                 one_field=one, searching=search, queries=at.query,
             ),
             statement("searched_field", f"field {name} was varied alone {times} times",

@@ -28,6 +28,30 @@ def climbs(at: Situation) -> bool:
     return at.feature("climb") >= 0.15 and at.feature("record_share") >= 0.02
 
 
+PATIENCE = 16
+
+
+def placed_by_steps(at: Situation) -> bool:
+    """Return whether there is enough close probing to name it, by more than lines and flips."""
+    near = at.feature("near_share")
+    steps = at.view.share(STRUCTURED - {Probe.COLLINEAR})
+    return (
+        at.query >= PATIENCE
+        and near >= 0.1
+        and steps >= at.share(Probe.COLLINEAR)
+        and at.feature("flip_share") < 0.15 * near
+    )
+
+
+def around_one_strange_point(at: Situation) -> bool:
+    """Return whether the probing stays around one point that no benign client would send."""
+    return (
+        at.feature("query_entropy") <= 1.5
+        and at.feature("strange_share") >= 0.5
+        and at.feature("near_share") >= 0.5
+    )
+
+
 def structure(at: Situation) -> Evidence:
     """Return how the close queries were placed."""
     mirrors = counted(at, Probe.SYMMETRIC)
@@ -52,7 +76,7 @@ class ConfidenceAscent:
     explains = frozenset(
         {
             "off_manifold_querying", "anomalous_client", "line_search", "tree_path_finding",
-            "jacobian_augmentation", "active_learning", "boundary_probing",
+            "jacobian_augmentation", "active_learning",
         }
     )  # fmt: skip
     budget = 5000
@@ -62,8 +86,8 @@ class ConfidenceAscent:
         return probing_level(seen)
 
     def holds(self, at: Situation) -> bool:
-        """Return whether a class climbs."""
-        return climbs(at)
+        """Return whether a class climbs, or is about to from an unnatural start."""
+        return placed_by_steps(at) and (climbs(at) or around_one_strange_point(at))
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the climb and how the queries were placed."""
@@ -98,15 +122,8 @@ class JacobianAugmentation:
         return probing_level(seen)
 
     def holds(self, at: Situation) -> bool:
-        """Return whether steps are not mere lines, and neither a class climbs nor labels flip."""
-        steps = at.view.share(STRUCTURED - {Probe.COLLINEAR})
-        near = at.feature("near_share")
-        return (
-            at.query >= 24
-            and steps >= at.share(Probe.COLLINEAR)
-            and not climbs(at)
-            and at.feature("flip_share") < 0.15 * near
-        )
+        """Return whether steps are more than lines, and neither a class climbs nor labels flip."""
+        return placed_by_steps(at) and not climbs(at) and not around_one_strange_point(at)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how the queries were placed."""

@@ -8,7 +8,7 @@ from detector.scoring.hypothesis import Situation
 
 FAMILIES = {
     Family.ENTROPY: ("query_entropy", "field_entropy", "label_entropy"),
-    Family.COVERAGE: ("coverage", "strange_share", "very_strange_share"),
+    Family.COVERAGE: ("coverage", "strange_share", "off_grid_share"),
     Family.SIMILARITY: ("nearest_distance", "one_field_share", "near_share", "repeat_share"),
 }
 
