@@ -13,8 +13,8 @@ from threading import Event
 from alembic.util import CommandError
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from detector.api.app import create_app
 from detector.api.dependencies import ApiDependencies, Probe
@@ -70,7 +70,7 @@ def open_database(settings: Settings, *, upgrade: bool = False) -> Store:
 
     SQLite is brought up to date by itself; another database only when `upgrade` asks for it.
     """
-    url = make_url(settings.database_url)
+    url = _database_url(settings)
     if upgrade or (url.get_backend_name() == "sqlite" and not in_memory(url)):
         upgrade_database(settings)
     return _ready(open_store(settings.database_url))
@@ -78,7 +78,7 @@ def open_database(settings: Settings, *, upgrade: bool = False) -> Store:
 
 def open_existing_database(settings: Settings) -> Store:
     """Open the store as it is; a SQLite file that does not exist is an error and is not made."""
-    url = make_url(settings.database_url)
+    url = _database_url(settings)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise ConfigurationError(f"database: there is no file {url.database}")
     return _ready(open_store(settings.database_url))
@@ -262,6 +262,13 @@ def _active_references(store: Store) -> Mapping[ModelKey, Reference]:
             if info.status is ReferenceStatus.ACTIVE
         }
     return {model: Reference.from_bytes(body) for model, body in bodies.items() if body is not None}
+
+
+def _database_url(settings: Settings) -> URL:
+    try:
+        return make_url(settings.database_url)
+    except ArgumentError as error:
+        raise ConfigurationError("database URL: not of the form dialect://…") from error
 
 
 def _ready(store: Store) -> Store:

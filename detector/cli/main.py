@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from detector import __version__
-from detector.cli import incidents, migrate, reference, replay, service
+from detector.cli import demo, incidents, migrate, produce, reference, replay, service
 from detector.cli.console import errors
 from detector.kit.errors import ConfigurationError, QuerywatchError
 
+_SQLALCHEMY_HINT = "(Background on this error at"
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
@@ -26,10 +27,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.command("consume")(service.consume)
 app.command("serve")(service.serve)
 app.command("run")(service.run)
+app.command("produce")(produce.produce)
 app.command("migrate")(migrate.migrate)
 app.add_typer(reference.app, name="reference")
 app.add_typer(incidents.app, name="incidents")
@@ -53,7 +56,7 @@ def _root(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
-        app()
+        app(prog_name="querywatch")
     except ConfigurationError as error:
         _end(UNUSABLE, error)
     except BrokenPipeError:
@@ -67,6 +70,6 @@ def main() -> None:
 
 
 def _end(code: int, error: Exception) -> None:
-    line = " ".join(str(error).split())
+    line = " ".join(str(error).partition(_SQLALCHEMY_HINT)[0].split())
     errors().print(f"querywatch: {line}", style="red", markup=False, soft_wrap=True)
     raise SystemExit(code) from None

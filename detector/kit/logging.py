@@ -41,10 +41,12 @@ def configure_logging(
 ) -> None:
     """Send this process's log to `stream`, standard error when None, replacing what was set up.
 
-    kafka-python reports every step of a connection as INFO; from it only warnings come through.
+    kafka-python reports every step of a connection as INFO and Alembic every plugin; from them
+    only warnings come through.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     text = logging.Formatter(_TEXT)
     handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("kafka").setLevel(logging.WARNING)
+    for name in ("kafka", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
