@@ -14,7 +14,7 @@ from rich.table import Table
 from detector.cli.console import results
 from detector.cli.listing import all_incidents
 from detector.cli.options import QUIET, with_settings
-from detector.cli.render import incident_panel
+from detector.cli.render import counted, incident_panel
 from detector.cli.replay import replay_logs
 from detector.cli.scorecard import Scorecard, Tally, read_truth, score, total
 from detector.config import Settings
@@ -68,7 +68,7 @@ def _print_incidents(console: Console, incidents: Sequence[Incident], show: int)
             (item for item in incidents if item.attack_class is attack_class),
             key=lambda item: (-item.severity.rank, -item.confidence, item.incident_id),
         )
-        console.print(Rule(f"{attack_class.value}: {len(found):,} incidents", style="dim"))
+        console.print(Rule(f"{attack_class.value}: {counted(len(found), 'incident')}", style="dim"))
         for incident in found[:show]:
             console.print(incident_panel(incident))
 

@@ -8,7 +8,13 @@ from detector.cli.console import results
 from detector.cli.document import incidents_document, to_json
 from detector.cli.listing import all_incidents, incident_by_prefix, reading
 from detector.cli.options import QUIET, with_settings
-from detector.cli.render import incident_panel, incident_table, severity_table, timeline_table
+from detector.cli.render import (
+    counted,
+    incident_panel,
+    incident_table,
+    severity_table,
+    timeline_table,
+)
 from detector.config import Settings
 from detector.incidents.model import Severity, Stage
 from detector.pipeline.ports import IncidentQuery
@@ -41,7 +47,7 @@ def list_all(
     )
     with reading(settings) as store:
         found = all_incidents(store, query)
-    results().print(incident_table(found, title=f"{len(found):,} incidents"))
+    results().print(incident_table(found, title=counted(len(found), "incident")))
 
 
 @app.command("show")

@@ -33,14 +33,17 @@ def produce(
     """Send log files to the topic, keyed by client, and wait until the broker has them all."""
     from kafka.errors import KafkaError
 
-    from detector.evaluation import demo_data
-
-    names = logs or [str(demo_data.log_path())]
     try:
-        sent = _send(settings, names)
+        sent = _send(settings, logs or [_demo_log()])
     except KafkaError as error:
         raise RecoverableError(f"Kafka: {error}") from error
     results().print(f"{sent:,} records sent to {settings.kafka_topic}.", markup=False)
+
+
+def _demo_log() -> str:
+    from detector.evaluation import demo_data
+
+    return str(demo_data.log_path())
 
 
 def _send(settings: Settings, names: list[str]) -> int:

@@ -47,7 +47,12 @@ def incident_table(incidents: Iterable[Incident], *, title: str) -> Table:
 def incident_panel(incident: Incident) -> Panel:
     """An incident with its evidence, for reading."""
     rows: list[RenderableType] = [_facts(incident), Text()]
-    rows += [line for item in incident.evidence for line in _evidence(item)]
+    previous: tuple[LogRange, ...] = ()
+    for item in incident.evidence:
+        rows.append(_statement(item))
+        if item.ranges != previous:
+            rows.append(_places(item.ranges))
+        previous = item.ranges
     title = f"{incident.attack_class.value} · {escape(incident.client_id)}"
     severity = incident.severity
     return Panel(
@@ -91,7 +96,8 @@ def _facts(incident: Incident) -> Table:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     grid.add_row("model", Text(incident.model_id))
-    grid.add_row("technique", f"{', '.join(incident.techniques)} ({', '.join(incident.atlas)})")
+    atlas = f" ({', '.join(incident.atlas)})" if incident.atlas else ""
+    grid.add_row("technique", ", ".join(incident.techniques) + atlas)
     grid.add_row("confidence", f"{incident.confidence:.3f}{_calibration(incident)}")
     grid.add_row(
         "opened",
@@ -107,17 +113,26 @@ def _calibration(incident: Incident) -> str:
     return ", without a reference of benign traffic"
 
 
-def _evidence(evidence: Evidence) -> Iterable[RenderableType]:
+def _statement(evidence: Evidence) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column()
     grid.add_row("•", Text(evidence.statement))
-    yield grid
-    if evidence.ranges:
-        places = "; ".join(_place(item) for item in evidence.ranges)
-        yield Text(f"  in the log: {places}", style="dim")
+    return grid
+
+
+def _places(ranges: Sequence[LogRange]) -> Text:
+    places = "; ".join(_place(item) for item in ranges)
+    return Text(f"  in the log: {places}", style="dim")
 
 
 def _place(item: LogRange) -> str:
-    name = item.topic.rpartition("/")[2]
-    return f"{name}/{item.partition} offsets {item.first_offset:,}–{item.last_offset:,}"  # noqa: RUF001
+    name = f"{item.topic.rpartition('/')[2]}/{item.partition}"
+    if item.first_offset == item.last_offset:
+        return f"{name} offset {item.first_offset:,}"
+    return f"{name} offsets {item.first_offset:,} to {item.last_offset:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 incident`, `2 incidents`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -10,7 +10,7 @@ from detector.cli.console import progress, results
 from detector.cli.document import replay_document, to_json
 from detector.cli.listing import all_incidents
 from detector.cli.options import QUIET, with_settings
-from detector.cli.render import incident_table
+from detector.cli.render import counted, incident_table
 from detector.config import Settings
 from detector.incidents.model import Incident, Severity
 from detector.kit.errors import ConfigurationError
@@ -87,7 +87,9 @@ def print_outcome(stats: "Stats", incidents: list[Incident]) -> None:
     if not incidents:
         console.print("No incidents.", style="green")
         return
-    title = f"{len(alarms):,} incidents above info, {len(incidents) - len(alarms):,} at info"
+    title = (
+        f"{counted(len(alarms), 'incident')} above info, {len(incidents) - len(alarms):,} at info"
+    )
     console.print(incident_table(incidents, title=title))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from detector.cli.scorecard import ClientTruth, Tally, read_truth, score, total
 from detector.incidents.model import Severity
 from detector.scoring.finding import AttackClass
-from tests.storage.shapes import AN_INCIDENT
+from tests.storage.shapes import opened
 
 BENIGN = ClientTruth("m", None, None, None, False, "what_if")
 THEFT = ClientTruth("m", "extraction", "tree_path_finding", "v", True, None)
@@ -15,7 +15,7 @@ ROSTER = ClientTruth("m", "membership", "roster", "v", False, None)
 
 def test_each_client_counts_once_and_info_is_no_alarm() -> None:
     truth = {"a": THEFT, "b": THEFT, "c": BENIGN, "d": BENIGN, "e": ROSTER}
-    theft = replace(AN_INCIDENT, attack_class=AttackClass.EXTRACTION, severity=Severity.HIGH)
+    theft = replace(opened().incident, attack_class=AttackClass.EXTRACTION, severity=Severity.HIGH)
     incidents = [
         replace(theft, client_id="a"),
         replace(theft, client_id="a", attack_class=AttackClass.EVASION),
