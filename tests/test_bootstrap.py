@@ -13,7 +13,7 @@ from detector.config import Settings
 from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError
 
-SECRETS = ("whsec_" + "c2VjcmV0" * 4, "whsec_" + "b2xkIG9sZCA=" * 3)
+SECRETS = ("whsec_" + "c2VjcmV0" * 4, "whsec_" + "b2xkb2xk" * 4)
 
 
 def test_import_reads_no_environment_and_touches_nothing(tmp_path: Path) -> None:
