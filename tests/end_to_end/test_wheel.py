@@ -1,6 +1,7 @@
 """The wheel, installed by itself, works away from the repository."""
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -37,6 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -44,6 +46,7 @@ def _run(*command: str, cwd: Path | None = None) -> str:
         text=True,
         check=False,
         cwd=cwd,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
