@@ -28,7 +28,8 @@ def is_number(x: float) -> bool:
 def compare(a: Any, b: Any) -> tuple[int, int, float]:
     """Return (changed fields, last changed field, squared distance).
 
-    Numbers differ by their scaled distance, everything else by 1 (Gower 1971).
+    Numbers differ by their scaled distance, at most 1, and everything else by 1 (Gower 1971), so
+    that one field with a long tail does not drown the others.
     """
     changed = 0
     last = -1
@@ -41,7 +42,7 @@ def compare(a: Any, b: Any) -> tuple[int, int, float]:
         last = j
         if is_number(x) and is_number(y):
             step = np.float64(x) - np.float64(y)
-            square += min(step * step, 100.0)
+            square += min(step * step, 1.0)
         else:
             square += 1.0
     return changed, last, square

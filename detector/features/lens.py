@@ -13,10 +13,11 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
     """Return what the kernel needs to know of a model with `width` folded columns."""
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
-        return Lens(0, 0.0, -1.0, ones, zeros, np.zeros((1, width)))
+        return Lens(0, 0, 0.0, -1.0, ones, zeros, np.zeros((1, width)))
     fields = reference.fields
     return Lens(
         calibrated=1,
+        gridded=int(2 * (fields.grid > 0).sum() >= np.isfinite(fields.knots[:, 0]).sum()),
         near=reference.near,
         low_margin=reference.low_margin,
         scale=fields.scale,

@@ -46,32 +46,31 @@ class Observation(NamedTuple):
         probe: Its relation to the remembered queries.
         record: Some class reached its highest score of this client so far, while probing.
         flip: The label differs from that of the remembered query it was compared with.
-        surprise: 0 ordinary, 1 among the strangest 2% of benign queries, 2 and off their grid too.
+        strange: Among the strangest 2% of benign queries.
+        off_grid: Some number is off the grid that all benign values of its field keep.
         low_margin: The margin is under the reference's 5% quantile.
-        revalue: The swept field takes a value that it took on an earlier base record.
+        revalue: The swept field takes the value that stood in this place on the record before.
     """
 
     probe: Probe
     record: bool
     flip: bool
-    surprise: int
+    strange: bool
+    off_grid: bool
     low_margin: bool
     revalue: bool
 
 
 PROBES = len(Probe)
-CODES = PROBES * 2 * 2 * 3 * 2 * 2
+CODES = PROBES * 2**6
 
 
 def decode(code: int) -> Observation:
     """Return the observation that the kernel packed as
-    ((((probe * 2 + record) * 2 + flip) * 3 + surprise) * 2 + low_margin) * 2 + revalue.
+    six bits under the probe: record, flip, strange, off_grid, low_margin, revalue.
     """
-    code, revalue = divmod(code, 2)
-    code, low_margin = divmod(code, 2)
-    code, surprise = divmod(code, 3)
-    code, flip = divmod(code, 2)
-    probe, record = divmod(code, 2)
-    return Observation(
-        Probe(probe), bool(record), bool(flip), surprise, bool(low_margin), bool(revalue)
+    probe, bits = divmod(code, 2**6)
+    record, flip, strange, off_grid, low_margin, revalue = (
+        bool(bits >> place & 1) for place in range(5, -1, -1)
     )
+    return Observation(Probe(probe), record, flip, strange, off_grid, low_margin, revalue)

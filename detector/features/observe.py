@@ -52,7 +52,7 @@ _SWEEP_FIELD, _SWEEP_BASE, _SWEEP_KNOWN, _SWEEP_HERE, _SWEEP_BASES, _REVALUES = 
     )
 )
 _RUN, _PENDING, _ANCHORS = int(Stat.RUN), int(Stat.PENDING), int(Stat.ANCHORS)
-_MEMORY_COUNT, _FLIP_RUN = int(Stat.MEMORY_COUNT), int(Stat.FLIP_RUN)
+_MEMORY_COUNT = int(Stat.MEMORY_COUNT)
 
 RECORD_WARM_UP = 8
 ANCHOR_RUN = 8
@@ -66,6 +66,7 @@ class Lens(NamedTuple):
     """What the kernel knows of the model; without a reference only `calibrated` = 0 matters."""
 
     calibrated: int
+    gridded: int
     near: float
     low_margin: float
     scale: Any
@@ -98,7 +99,11 @@ def _base_hash(z: Any, field: int) -> float:
 
 @compiled
 def _sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> bool:
-    """Follow a field that takes value after value on record after record."""
+    """Follow a field that takes value after value on record after record.
+
+    `sweep` holds the values tried on the previous base record and on this one, in their order. True
+    when this value stands where it stood on the previous record.
+    """
     digest = _base_hash(z, field)
     if stats[_SWEEP_FIELD] != field + 1:
         stats[_SWEEP_FIELD] = field + 1
@@ -107,18 +112,16 @@ def _sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> bool:
         stats[_SWEEP_BASES] = 0
         stats[_SWEEP_BASE] = np.nan
     if stats[_SWEEP_BASE] != digest:
-        for k in range(int(stats[_SWEEP_HERE])):
-            known = int(stats[_SWEEP_KNOWN])
-            if known < SWEEP_VALUES and not _seen(sweep[0], known, sweep[1, k]):
-                sweep[0, known] = sweep[1, k]
-                stats[_SWEEP_KNOWN] += 1
+        sweep[0] = sweep[1]
+        stats[_SWEEP_KNOWN] = stats[_SWEEP_HERE]
         stats[_SWEEP_BASE] = digest
         stats[_SWEEP_BASES] += 1
         stats[_SWEEP_HERE] = 1
-        sweep[1, 0] = base[field]
+        sweep[1, 0] = np.float32(-3e38) if np.isnan(base[field]) else base[field]
     value = np.float32(-3e38) if np.isnan(z[field]) else z[field]
-    again = _seen(sweep[0], stats[_SWEEP_KNOWN], value)
     here = int(stats[_SWEEP_HERE])
+    # A script keeps the order of its values from record to record, a person trying things does not.
+    again = here < stats[_SWEEP_KNOWN] and sweep[0, here] == value and sweep[0, 0] == sweep[1, 0]
     if here < SWEEP_VALUES and not _seen(sweep[1], here, value):
         sweep[1, here] = value
         stats[_SWEEP_HERE] += 1
@@ -292,18 +295,16 @@ def _records(scores: Any, n: float, stats: Any, peaks: Any, starts: Any, records
 
 
 @compiled
-def _anchor(probe: int, surprise: int, flip: bool, stats: Any) -> None:
-    """Count the records that were probed from close by, one after another."""
+def _anchor(probe: int, unnatural: bool, stats: Any) -> None:
+    """Count the natural records that were probed from close by, one after another."""
     if probe >= _STEP and probe != _FAR:
         stats[_RUN] += 1
-        if flip:
-            stats[_FLIP_RUN] += 1
         if stats[_ANCHORS] == 0 and stats[_RUN] >= ANCHOR_RUN:
             stats[_ANCHORS] = 1
         if stats[_PENDING] == 1 and stats[_RUN] >= 3:
             stats[_ANCHORS] += 1
             stats[_PENDING] = 0
-    elif probe == _FAR and surprise == 0 and stats[_RUN] >= ANCHOR_RUN:
+    elif probe == _FAR and not unnatural and stats[_RUN] >= ANCHOR_RUN:
         stats[_PENDING] = 1
         stats[_RUN] = 0
 
@@ -327,11 +328,17 @@ def observe(
     probe = _FIRST
     flip = False
     revalue = False
-    surprise = 0
-    synthetic = False
+    strange = False
+    off_grid = False
     if has_input:
         stats[_INPUTS] += 1
         first, second = geometry.project(z)
+        if lens.calibrated == 1:
+            strange = p_value <= STRANGE_SHARE
+            off_grid = _leaves_grid(cells, lens.grid)
+        # Rounded values stand on lines and mirrors by chance; where benign values are rounded, only
+        # values that are not, or that are strange anyway, are looked at for a structure.
+        natural = lens.gridded == 1 and not strange and not off_grid
         repeat, one, nearest, newest = -1, -1, -1, -1
         distance = np.inf
         one_field = -1
@@ -364,31 +371,31 @@ def observe(
             stats[_NEAREST_COUNT] += 1
             stats[_NEAREST_SUM] += min(distance, 100.0)
             probe = _FAR
-            kind = _line_or_mirror(z, first, second, memory, lines, order)
+            kind = -1
+            if not natural:
+                kind = _line_or_mirror(z, first, second, memory, lines, order)
             near = lens.calibrated == 1 and distance < lens.near
             if kind >= 0:
                 probe = kind
-            elif _closes_pair(z, first, second, memory, lines, order, newest):
+            elif not natural and _closes_pair(z, first, second, memory, lines, order, newest):
                 probe = _SYMMETRIC
             elif near:
                 same = abs(distance - stats[_LAST_STEP]) <= 1e-3 * distance
-                probe = _NEAR_STEP if same else _NEAR
+                probe = _NEAR_STEP if same and not natural else _NEAR
             if near:
                 stats[_LAST_STEP] = distance
         if compared >= 0 and label >= 0 and labels[compared] >= 0:
             flip = label != labels[compared]
         if lens.calibrated == 1:
-            synthetic = _leaves_grid(cells, lens.grid)
-            surprise = int(p_value <= STRANGE_SHARE) * (1 + int(synthetic))
             k = geometry.nearest_cell(z, lens.centroids)
             if k >= 0 and cell_counts[row, k % CELLS] < 65535:
                 cell_counts[row, k % CELLS] += 1
         if probe != _REPEAT:
             _remember(z, label, first, second, memory, lines, order, labels, stats)
-        _anchor(probe, surprise, flip, stats)
+        _anchor(probe, strange or off_grid, stats)
     probes[row, probe] += 1
-    stats[_STRANGE] += surprise > 0
-    stats[_OFF_GRID] += synthetic
+    stats[_STRANGE] += strange
+    stats[_OFF_GRID] += off_grid
     stats[_FLIPS] += flip and probe != _FAR
     if label >= 0 and label_counts[row, label % label_counts.shape[1]] < 65535:
         label_counts[row, label % label_counts.shape[1]] += 1
@@ -396,7 +403,8 @@ def observe(
     record = _records(scores, n, stats, peaks[row], starts[row], records[row])
     record = (record and _STEP <= probe < _FAR) or (record and probe in (_ONE_FIELD, _SEARCH))
     stats[_RECORDS] += record
-    code = ((probe * 2 + int(record)) * 2 + int(flip)) * 3 + surprise
+    code = (probe * 2 + int(record)) * 2 + int(flip)
+    code = (code * 2 + int(strange)) * 2 + int(off_grid)
     return (code * 2 + int(low)) * 2 + int(revalue)
 
 

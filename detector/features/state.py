@@ -56,7 +56,6 @@ class Stat(IntEnum):
     PENDING = auto()
     ANCHORS = auto()
     MEMORY_COUNT = auto()
-    FLIP_RUN = auto()
 
 
 STATS = len(Stat)

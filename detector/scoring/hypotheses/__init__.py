@@ -6,7 +6,11 @@ from detector.scoring.hypotheses.boundary_probing import BoundaryEvasion, LabelO
 from detector.scoring.hypotheses.line_search import LineSearch
 from detector.scoring.hypotheses.off_manifold import OffManifoldQuerying
 from detector.scoring.hypotheses.path_finding import TreePathFinding
-from detector.scoring.hypotheses.perturbation import ConfidenceAscent, JacobianAugmentation
+from detector.scoring.hypotheses.perturbation import (
+    AugmentationMembership,
+    ConfidenceAscent,
+    JacobianAugmentation,
+)
 from detector.scoring.hypothesis import Hypothesis
 
 ALL: tuple[Hypothesis, ...] = (
@@ -19,4 +23,5 @@ ALL: tuple[Hypothesis, ...] = (
     JacobianAugmentation(),
     BoundaryEvasion(),
     LabelOnlyMembership(),
+    AugmentationMembership(),
 )

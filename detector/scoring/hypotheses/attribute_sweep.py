@@ -22,7 +22,7 @@ class AttributeSweep:
     budget = 1000
 
     def level(self, seen: Observation) -> int:
-        """Return 1 for a one-field change, 2 when its value was tried on an earlier record."""
+        """Return 1 for a one-field change, 2 when it repeats the sweep of the record before."""
         if seen.probe not in ONE_FIELD_CHANGES:
             return 0
         return 1 + int(seen.revalue)

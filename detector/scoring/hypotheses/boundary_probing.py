@@ -21,7 +21,7 @@ PATIENCE = 12
 COVERED = frozenset(
     {
         "off_manifold_querying", "line_search", "anomalous_client", "jacobian_augmentation",
-        "tree_path_finding", "confidence_ascent", "active_learning",
+        "tree_path_finding", "confidence_ascent", "active_learning", "augmentation_membership",
     }
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ class LineSearch:
     atlas = ("AML.T0024.002",)
     needs = frozenset({Need.INPUT})
     stages = (
-        Stage(benign=0.01, benign_strength=20.0, attack=0.5, attack_strength=3.0, floor=0.08),
+        Stage(benign=0.02, benign_strength=20.0, attack=0.5, attack_strength=3.0, floor=0.08),
     )
     explains = frozenset({"off_manifold_querying", "tree_path_finding", "anomalous_client"})
     budget = 2000

@@ -17,15 +17,16 @@ class OffManifoldQuerying:
     needs = frozenset({Need.INPUT, Need.REFERENCE})
     stages = (
         # Newcomers may bring whole segments that the reference lacks, hence the wide first stage.
-        Stage(benign=0.12, benign_strength=3.0, attack=0.95, attack_strength=10.0, floor=0.35),
-        Stage(benign=0.03, benign_strength=20.0, attack=0.85, attack_strength=4.0, floor=0.3),
+        Stage(benign=0.12, benign_strength=2.0, attack=0.95, attack_strength=10.0, floor=0.35),
+        # Careful attackers keep to the grid, so a miss must cost little.
+        Stage(benign=0.03, benign_strength=20.0, attack=0.6, attack_strength=1.0, floor=0.06),
     )
     explains = frozenset({"anomalous_client"})
     budget = 1000
 
     def level(self, seen: Observation) -> int:
         """Return 1 for a strange input, 2 for one that also leaves its fields' natural grids."""
-        return seen.surprise
+        return int(seen.strange) + int(seen.strange and seen.off_grid)
 
     def holds(self, at: Situation) -> bool:
         """Return whether the strange inputs stand alone instead of probing one another."""
