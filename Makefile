@@ -10,9 +10,6 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
   --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
   --no-emit-options $(UPGRADE)
 
-# The simulated deployments that the demo shows.
-SPLIT := demo
-
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench serve demo-log lock clean
 
@@ -51,7 +48,7 @@ bench: $(INSTALLED) ## events a second of each stage, on one core
 	$(BIN)/python -m tests.bench
 
 demo-log: $(EVALUATION) ## make the demo's log anew from real attacks
-	$(BIN)/python -m detector.evaluation.generate --split $(SPLIT) --out detector/evaluation/demo
+	$(BIN)/python -m detector.evaluation.demo
 
 lock: $(INSTALLED) ## write the locks anew (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) --extra dev --output-file requirements/dev.txt pyproject.toml

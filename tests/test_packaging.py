@@ -48,7 +48,7 @@ def shipped(tree: str, pattern: str, package: str) -> set[str]:
     [
         ("detector", "**/*.py", "detector"),
         ("detector", "py.typed", "detector"),
-        ("detector/evaluation/demo", "*", "detector/evaluation/demo"),
+        ("detector/evaluation/demo_data", "*", "detector/evaluation/demo_data"),
         ("migrations", "**/*.py", "detector/_migrations"),
         ("migrations", "*.mako", "detector/_migrations"),
         ("schemas", "**/*.json", "detector/_schemas"),

@@ -1,0 +1,1 @@
+"""Simulated clients, real attacks and the truth about them."""

@@ -15,7 +15,7 @@ import typer
 import zstandard
 from numpy.random import Generator
 
-from detector.evaluation import benign, datasets, models, population
+from detector.evaluation import benign, datasets, demo_data, models, population
 from detector.evaluation.attacks import ATTACKS
 from detector.evaluation.attacks.attack import Attack
 from detector.evaluation.datasets import Coded, Dataset
@@ -84,9 +84,7 @@ def _services(deployment: Deployment, split: Split, seed: int) -> tuple[Service,
     rng = np.random.default_rng([SEEDS[split], seed, *target.model_id.encode()])
     foreign = foreign_rows(dataset, datasets.load(str(rng.choice(others))), rng)
     whole = population.build(dataset, target.outside, seed=SEEDS[split])
-    newcomer = next(
-        i for i, s in enumerate(whole.segments) if len(s) >= 0.04 * len(target.outside)
-    )
+    newcomer = next(i for i, s in enumerate(whole.segments) if len(s) >= 0.04 * len(target.outside))
     early, late = _halves(whole)
     return (
         Service(target, early, newcomer, foreign, LOG_WEEK - WEEK),
@@ -151,7 +149,7 @@ def attack_streams(
             yield attack_stream(service, who, attack, budget, share, rng)
 
 
-def write_log(path: Path, streams: Iterable[Stream], level: int = 10) -> None:
+def write_log(path: Path, streams: Iterable[Stream], level: int) -> None:
     """Write the interleaved events as zstd-compressed JSON lines."""
     encoder = msgspec.json.Encoder()
     with path.open("wb") as file, zstandard.ZstdCompressor(level).stream_writer(file) as out:
@@ -162,6 +160,15 @@ def write_log(path: Path, streams: Iterable[Stream], level: int = 10) -> None:
 def ground_truth(streams: Iterable[Stream]) -> dict[str, Any]:
     """Return the truth by client id, sorted."""
     return {s.client_id: s.truth() for s in sorted(streams, key=lambda s: s.client_id)}
+
+
+def write(out: Path, reference: Sequence[Stream], log: Sequence[Stream], level: int = 10) -> None:
+    """Write the two logs and the truth into a directory, which is made if need be."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_log(out / demo_data.REFERENCE, reference, level)
+    write_log(out / demo_data.LOG, log, level)
+    truth = msgspec.json.encode(ground_truth(log))
+    (out / demo_data.TRUTH).write_bytes(msgspec.json.format(truth, indent=1) + b"\n")
 
 
 def simulate(
@@ -193,15 +200,16 @@ def main(
     """Simulate a split into DIR/reference.jsonl.zst, DIR/log.jsonl.zst and DIR/truth.json."""
     shares = tuple(float(text) for text in mixing.split(","))
     size = Size(
-        reference_clients, clients_per_kind, streams_per_attack, max_queries, shares, plain_reference
+        reference_clients,
+        clients_per_kind,
+        streams_per_attack,
+        max_queries,
+        shares,
+        plain_reference,
     )
     chosen = [d for d in DEPLOYMENTS[split] if f"{d.dataset}-{d.kind}".startswith(model)]
     reference, log = simulate(chosen, split, size, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    write_log(out / "reference.jsonl.zst", reference)
-    write_log(out / "log.jsonl.zst", log)
-    truth = msgspec.json.encode(ground_truth(log))
-    (out / "truth.json").write_bytes(msgspec.json.format(truth, indent=1) + b"\n")
+    write(out, reference, log)
 
 
 if __name__ == "__main__":

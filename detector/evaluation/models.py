@@ -3,12 +3,14 @@
 The training half are the members, which membership inference is after; nothing else may use it.
 """
 
+import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -37,8 +39,13 @@ class OutputForm(StrEnum):
 class Classifier(Protocol):
     """The part of scikit-learn's classifiers that is used."""
 
-    def fit(self, x: Coded, y: Labels) -> Any: ...
-    def predict_proba(self, x: Coded) -> Coded: ...
+    def fit(self, x: Coded, y: Labels) -> Any:
+        """Learn from (n, k) inputs and (n,) labels."""
+        ...
+
+    def predict_proba(self, x: Coded) -> Coded:
+        """Return (n, c) class probabilities."""
+        ...
 
 
 def _classifier(kind: ModelKind, seed: int) -> Classifier:
@@ -172,7 +179,10 @@ def train(
     as_codes = kind in (ModelKind.TREE, ModelKind.FOREST, ModelKind.BOOSTING)
     encoder = Encoder(dataset, members, as_codes=as_codes)
     classifier = _classifier(kind, seed)
-    classifier.fit(encoder(members), dataset.labels[inside])
+    with warnings.catch_warnings():
+        # A target that stopped a little early is as good a target.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(encoder(members), dataset.labels[inside])
     return Target(
         model_id=f"{dataset.name}-{kind}-{form}{'-strict' if strict else ''}",
         kind=kind,

@@ -1,4 +1,6 @@
-"""Decision-based steps: Chen, Jordan and Wainwright, "HopSkipJumpAttack", IEEE S&P 2020, and the
+"""Decision-based evasion.
+
+Chen, Jordan and Wainwright, "HopSkipJumpAttack", IEEE S&P 2020, and the
 boundary walk of Brendel et al., "Decision-Based Adversarial Attacks", ICLR 2018.
 """
 

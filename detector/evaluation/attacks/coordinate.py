@@ -1,4 +1,6 @@
-"""Score-based evasion by coordinate steps: Guo et al., "Simple Black-box Adversarial Attacks",
+"""Score-based evasion by coordinate steps.
+
+Guo et al., "Simple Black-box Adversarial Attacks",
 ICML 2019 (SimBA), and Chen et al., "ZOO", AISec 2017.
 """
 

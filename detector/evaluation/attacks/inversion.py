@@ -31,7 +31,7 @@ def _victim_class(attacker: Attacker) -> int:
 
 def _start(attacker: Attacker) -> Coded:
     """The grey image, or a natural record; categories stay what they are."""
-    start = attacker.seeds(1)[0]
+    start: Coded = attacker.seeds(1)[0]
     if attacker.rng.random() < 0.5:
         start[attacker.space.numeric] = 0.5
     return start

@@ -1,4 +1,6 @@
-"""Jacobian-based data set augmentation: Papernot et al., "Practical Black-Box Attacks against
+"""Jacobian-based data set augmentation.
+
+Papernot et al., "Practical Black-Box Attacks against
 Machine Learning", AsiaCCS 2017 (JBDA); JBRAND and the T-RND variant of Juuti et al., "PRADA",
 EuroS&P 2019: steps towards random classes, and steps of random sign.
 """

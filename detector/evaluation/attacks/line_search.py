@@ -1,4 +1,6 @@
-"""Line search for the boundary: Lowd and Meek, "Adversarial Learning", KDD 2005 (coordinate search
+"""Line search for the boundary.
+
+Lowd and Meek, "Adversarial Learning", KDD 2005 (coordinate search
 from a boundary point), and random segments between opposite labels (Tramèr et al. 2016, 6.2).
 """
 

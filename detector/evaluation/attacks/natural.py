@@ -1,4 +1,6 @@
-"""Surrogates from natural rows: Orekondy et al., "Knockoff Nets", CVPR 2019, random strategy;
+"""Surrogates from natural rows.
+
+Orekondy et al., "Knockoff Nets", CVPR 2019, random strategy;
 Correia-Silva et al., "Copycat CNN", IJCNN 2018; and margin-based active learning as in
 Chandrasekaran et al., "Exploring Connections between Active Learning and Model Extraction",
 USENIX Security 2020.

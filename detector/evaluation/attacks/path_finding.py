@@ -1,5 +1,7 @@
-"""Tree path-finding: Tramèr et al., "Stealing Machine Learning Models via Prediction APIs",
-USENIX Security 2016, Algorithm 1, with its category split and incomplete queries (section 4.2).
+"""Tree path-finding, complete and with incomplete queries.
+
+Tramèr et al., "Stealing Machine Learning Models via Prediction APIs", USENIX Security 2016,
+Algorithm 1, with its category split (section 4.2).
 
 A leaf is known by the answer it gives. From a row in a new leaf every field is searched for the
 values at which the answer changes; a row beyond each change is searched in its turn.
@@ -32,7 +34,8 @@ def _line_search(attacker: Attacker, row: Coded, column: int, field: Field) -> l
     smallest = max((field.high - field.low) * PRECISION, 10.0**-field.decimals)
     ends = [field.low, field.high]
     ids = [_leaf(attacker, _with(row, column, value)) for value in ends]
-    stack, found = [(ends[0], ids[0], ends[1], ids[1])], []
+    stack = [(ends[0], ids[0], ends[1], ids[1])]
+    found: list[Coded] = []
     while stack and len(found) < INTERVALS:
         low, id_low, high, id_high = stack.pop()
         if id_low == id_high or high - low <= smallest:
