@@ -1,0 +1,10 @@
+import pytest
+
+from detector.evaluation import datasets, models
+from detector.evaluation.models import ModelKind, OutputForm, Target
+
+
+@pytest.fixture(scope="session")
+def cancer_target() -> Target:
+    cancer = datasets.load("breast_cancer")
+    return models.train(cancer, ModelKind.LOGISTIC, OutputForm.FULL, seed=3)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from detector.evaluation import population
+from detector.evaluation.attacks import ATTACKS
+from detector.evaluation.attacks.attack import Attack, Attacker
+from detector.evaluation.datasets import Coded
+from detector.evaluation.models import Target
+from detector.evaluation.recorder import BudgetSpentError, Recorder
+from detector.evaluation.space import Space
+
+BUDGET = 150
+
+
+def attacker(target: Target, budget: int, seed: int = 1) -> Attacker:
+    natural = target.outside
+    return Attacker(
+        oracle=Recorder(target, budget),
+        space=Space(target.dataset),
+        natural=natural,
+        foreign=natural[:, ::-1],
+        candidates=np.concatenate([target.members[:50], target.outside[:50]]),
+        rng=np.random.default_rng(seed),
+    )
+
+
+def run(attack: Attack, target: Target) -> Recorder:
+    someone = attacker(target, BUDGET)
+    attack.execute(someone)
+    return someone.oracle
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_an_attack_spends_its_budget_on_the_model_itself(
+    attack: Attack, cancer_target: Target
+) -> None:
+    oracle = run(attack, cancer_target)
+    assert len(oracle) == BUDGET
+    again = cancer_target.answer(oracle.rows())
+    assert (again.labels == oracle.answers().labels).all()
+    assert np.allclose(again.scores, oracle.answers().scores, atol=2e-6)
+
+
+def test_path_finding_moves_one_field_at_a_time(cancer_target: Target) -> None:
+    [attack] = [a for a in ATTACKS if a.name == "path_finding_natural"]
+    rows = run(attack, cancer_target).rows()
+    changed = (rows[1:] != rows[0]).sum(axis=1)
+    assert (changed <= 1).mean() > 0.5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_confidence_ascent_reaches_its_victim_class(cancer_target: Target, seed: int) -> None:
+    [attack] = [a for a in ATTACKS if a.name == "forward"]
+    victim = int(np.random.default_rng(seed).integers(2))  # the attacker's first draw
+    someone = attacker(cancer_target, 12 * 31, seed)
+    attack.execute(someone)
+    assert someone.oracle.answers().scores[11 * 31 :, victim].min() > 0.9
+
+
+def test_a_budget_is_used_to_the_last_query(cancer_target: Target) -> None:
+    oracle = Recorder(cancer_target, 5)
+    oracle.ask(cancer_target.outside[:3])
+    with pytest.raises(BudgetSpentError):
+        oracle.ask(cancer_target.outside[:3])
+    assert len(oracle.rows()) == 5
+
+
+def test_points_of_the_cube_decode_to_the_rows_they_encode(cancer_target: Target) -> None:
+    space = Space(cancer_target.dataset)
+    rows: Coded = cancer_target.outside
+    assert np.allclose(space.decode(space.encode(rows)), rows)
+
+
+def test_natural_rows_stay_on_the_grid(cancer_target: Target) -> None:
+    people = population.build(cancer_target.dataset, cancer_target.outside, seed=0)
+    rows = people.varied(np.arange(100), np.random.default_rng(0))
+    assert (cancer_target.dataset.natural(rows) == rows).all()
