@@ -5,9 +5,11 @@ a category is a code below `CATEGORY_CEILING`, everything else is the number its
 in float32 too, so that the two widths agree about equality.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -94,7 +96,7 @@ class ColumnTable:
         """Field names in column order."""
         return tuple(self._fields)
 
-    def columns(self, names: Iterable[str]) -> list[int]:
+    def columns(self, names: Collection[str]) -> list[int]:
         """Return the column of each name, -1 where the table is full."""
         table = self._fields
         for name in names:
@@ -110,12 +112,20 @@ class ColumnTable:
 
     def cells(self, inputs: Sequence[Input | None]) -> Floats:
         """Return the (n, d) matrix of cells, registering names not seen before."""
-        plain = _plain_matrix(inputs)
-        if plain is not None:
-            columns = self.columns([str(i) for i in range(plain.shape[1])])
-            if columns == list(range(len(self._fields))):
-                return plain
-        rows = [_named(item) for item in inputs]
+        shapes = set(map(_shape, inputs))
+        shape = shapes.pop() if len(shapes) == 1 else None
+        if shape is None:
+            return self._one_by_one([_named(item) for item in inputs])
+        columns = self.columns(shape if isinstance(shape, tuple) else [*map(str, range(shape))])
+        block = _block([_values(item) for item in inputs])
+        if columns == list(range(len(self._fields))):
+            return block
+        matrix = np.full((len(block), len(self._fields)), np.nan)
+        kept = [i for i, column in enumerate(columns) if column >= 0]
+        matrix[:, [columns[i] for i in kept]] = block[:, kept]
+        return matrix
+
+    def _one_by_one(self, rows: Sequence[Mapping[str, Cell]]) -> Floats:
         placed = [(self.columns(row), list(row.values())) for row in rows]
         matrix = np.full((len(rows), len(self._fields)), np.nan)
         for i, (columns, values) in enumerate(placed):
@@ -125,21 +135,48 @@ class ColumnTable:
         return matrix
 
 
-def _plain_matrix(inputs: Sequence[Input | None]) -> Floats | None:
-    """Return the matrix at once when every input is a list of numbers of one length."""
-    rows = []
-    for item in inputs:
-        row = None if item is None else item.features or item.embedding
-        if row is None or (rows and len(row) != len(rows[0])):
-            return None
-        rows.append(row)
+def _shape(item: Input | None) -> tuple[str, ...] | int | None:
+    """Return what inputs have in common that fill the same columns: names, or a list's length."""
+    if item is None:
+        return None
+    if item.fields:
+        return tuple(item.fields)
+    return len(item.features or item.embedding or ()) or None
+
+
+def _values(item: Input | None) -> list[Cell]:
+    if item is None:
+        return []
+    if item.fields:
+        return list(item.fields.values())
+    return list[Cell](item.features or item.embedding or ())
+
+
+def _block(rows: Sequence[list[Cell]]) -> Floats:
+    """Return the cells of rows of one length: at once when all are numbers, else by the column."""
+    numbers = _numbers(rows)
+    if numbers is not None:
+        return numbers.reshape(len(rows), -1)
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    block = np.empty((len(rows), len(columns)))
+    for i, column in enumerate(columns):
+        numbers = _numbers([column])
+        block[:, i] = list(map(cell, column)) if numbers is None else numbers
+    return block
+
+
+def _numbers(rows: Iterable[list[Any]]) -> Floats | None:
+    """Return all values in one row, clipped; None when any is not a number.
+
+    numpy would take texts for numbers, or make every value as wide as the longest text.
+    """
+    flat = array("d")
     try:
-        matrix = np.array(rows)
-    except ValueError:
+        for row in rows:
+            flat.fromlist(row)
+    except (TypeError, OverflowError):
         return None
-    if matrix.dtype.kind not in "if":
-        return None
-    return np.clip(matrix.astype(np.float64), -NUMBER_LIMIT, NUMBER_LIMIT)
+    return np.clip(np.frombuffer(flat), -NUMBER_LIMIT, NUMBER_LIMIT)
 
 
 def _named(item: Input | None) -> Mapping[str, Cell]:
@@ -186,14 +223,26 @@ def _score_row(output: Output | None, label: int, table: ColumnTable) -> dict[in
     return {column: score} if column >= 0 else {}
 
 
-def _margin(scores: Mapping[int, float]) -> float:
+def _scores(outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable) -> Floats:
+    """Return the (n, MAX_CLASSES) scores, at once when every output lists as many classes."""
+    matrix = np.full((len(outputs), MAX_CLASSES), np.nan)
+    listed = [output.scores for output in outputs if output and isinstance(output.scores, list)]
+    if len(listed) == len(outputs) and len(set(map(len, listed))) == 1 < len(listed[0]):
+        known = np.array(listed, dtype=np.float64)[:, :MAX_CLASSES]
+        matrix[:, : known.shape[1]] = known
+        return matrix
+    for i, (output, label) in enumerate(zip(outputs, labels, strict=True)):
+        for column, score in _score_row(output, label, table).items():
+            matrix[i, column] = score
+    return matrix
+
+
+def _margins(scores: Floats) -> Floats:
     """Best minus second-best score; of a lone score p the lower bound 2p - 1, at least 0."""
-    if not scores:
-        return float("nan")
-    if len(scores) == 1:
-        return max(2.0 * next(iter(scores.values())) - 1.0, 0.0)
-    first, second = sorted(scores.values())[:-3:-1]
-    return first - second
+    ordered = np.sort(np.where(np.isnan(scores), -np.inf, scores), axis=1)
+    best, second = ordered[:, -1], ordered[:, -2]
+    lone = np.where(np.isinf(best), np.nan, np.maximum(2.0 * best - 1.0, 0.0))
+    return np.where(np.isinf(second), lone, best - second)
 
 
 def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTable) -> EventBatch:
@@ -201,13 +250,7 @@ def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTabl
     events = tuple(item.event for item in located)
     cells = table.cells([event.input for event in events])
     labels = [_label(event.output) for event in events]
-    rows = [
-        _score_row(event.output, label, table) for event, label in zip(events, labels, strict=True)
-    ]
-    scores = np.full((len(events), MAX_CLASSES), np.nan)
-    for i, row in enumerate(rows):
-        for column, score in row.items():
-            scores[i, column] = score
+    scores = _scores([event.output for event in events], labels, table)
     return EventBatch(
         model=model,
         events=events,
@@ -217,6 +260,6 @@ def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTabl
         has_input=np.array([event.input is not None for event in events], dtype=np.bool_),
         labels=np.array(labels, dtype=np.int64),
         scores=scores,
-        margins=np.array([_margin(row) for row in rows]),
+        margins=_margins(scores),
         time_ms=np.array([event.time_ms for event in events], dtype=np.int64),
     )
