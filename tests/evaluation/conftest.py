@@ -8,3 +8,8 @@ from detector.evaluation.models import ModelKind, OutputForm, Target
 def cancer_target() -> Target:
     cancer = datasets.load("breast_cancer")
     return models.train(cancer, ModelKind.LOGISTIC, OutputForm.FULL, seed=3)
+
+
+@pytest.fixture(scope="session")
+def digits_target() -> Target:
+    return models.train(datasets.load("digits"), ModelKind.MLP, OutputForm.FULL, seed=3)

@@ -46,6 +46,9 @@ def antithetic_ascent(attacker: Attacker) -> None:
         pairs = np.stack([point + NES_SIGMA * noise, point - NES_SIGMA * noise], axis=1)
         scores = attacker.ask(pairs.reshape(-1, len(point))).scores[:, victim].reshape(-1, 2)
         gradient = ((scores[:, 0] - scores[:, 1])[:, None] * noise).mean(axis=0)
+        if not gradient.any():  # a plateau tells nothing: begin elsewhere
+            point = _start(attacker)
+            continue
         point = np.clip(point + NES_STEP * unit(gradient) * np.sqrt(len(numeric)) / 2, 0, 1)
 
 
@@ -58,6 +61,9 @@ def forward_ascent(attacker: Attacker) -> None:
         scores = attacker.ask(probes).scores[:, victim]
         gradient = np.zeros_like(point)
         gradient[numeric] = (scores[1:] - scores[0]) / FORWARD_STEP
+        if not gradient.any():
+            point = _start(attacker)
+            continue
         point = np.clip(point + 0.1 * np.sqrt(len(numeric)) / 2 * unit(gradient), 0, 0.98)
 
 
