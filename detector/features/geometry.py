@@ -88,9 +88,12 @@ def on_line(x: Any, a: Any, b: Any) -> float:
         return np.nan
     t = dot / square_b
     residual = max(square_a - dot * dot / square_b, 0.0)
-    noise = LINE_TOLERANCE**2 * min(square_a, square_b) + ROUNDING**2 * size
+    # The distance from the line counts against the shortest side: from afar, any two points that
+    # are close to each other would seem to stand on one line.
+    shortest = min(square_a, square_b, square_a + square_b - 2.0 * dot)
+    noise = LINE_TOLERANCE**2 * shortest + ROUNDING**2 * size
     # Steps within a few roundings of each other have no direction to speak of.
-    if residual <= noise and min(square_a, square_b) > (64 * ROUNDING) ** 2 * size:
+    if residual <= noise and shortest > (64 * ROUNDING) ** 2 * size:
         return t
     return np.nan
 

@@ -12,7 +12,7 @@ class Probe(IntEnum):
     ONE_FIELD: differs from a remembered query in one field, by an ordinary value.
     ONE_FIELD_SEARCH: the same, by a value that a search would choose: the midpoint of two values
         tried before, off the field's natural grid, or a field left out.
-    ONE_FIELD_STEP: the same, by a tiny step in another field than the one before.
+    ONE_FIELD_STEP: the same, by an artificial step in another field than the one before.
     COLLINEAR: several fields, on one line with two remembered queries.
     SYMMETRIC: several fields, mirrored at a remembered query or closing a pair of equal centres.
     NEAR_STEP: near a remembered query, at exactly the distance of the near query before.

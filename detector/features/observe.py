@@ -57,7 +57,6 @@ _MEMORY_COUNT = int(Stat.MEMORY_COUNT)
 RECORD_WARM_UP = 8
 ANCHOR_RUN = 8
 MIDPOINT_TOLERANCE = 0.02
-TINY_STEP = 0.1
 STRANGE_SHARE = 0.02
 MIN_FIELDS = 3
 
@@ -172,7 +171,7 @@ def _leaves_grid(cells: Any, grid: Any) -> bool:
 def _one_field(
     z: Any, cells: Any, field: int, base: Any, memory: Any, order: Any, stats: Any, lens: Any
 ) -> int:
-    """Tell an ordinary one-field change from a searching one and from a tiny step."""
+    """Tell an ordinary one-field change from a searching one and from a step field by field."""
     x, y = z[field], base[field]
     if np.isnan(x) != np.isnan(y):
         stats[_LAST_ONE_FIELD] = field + 1
@@ -185,11 +184,10 @@ def _one_field(
     raw_step = step * lens.scale[field]
     same = abs(raw_step - stats[_LAST_ONE_STEP]) <= 0.01 * raw_step + 1e-12
     gridless = lens.calibrated == 0 or lens.grid[field] == 0.0
-    tiny = lens.calibrated == 1 and step < TINY_STEP
     moved = stats[_LAST_ONE_FIELD] != field + 1
     stats[_LAST_ONE_FIELD] = field + 1
     stats[_LAST_ONE_STEP] = raw_step
-    if tiny and moved and (off or (same and gridless)):
+    if moved and (off or (same and gridless)):
         return _STEP
     if off or _midpoint(z, field, memory, order):
         return _SEARCH

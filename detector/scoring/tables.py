@@ -67,7 +67,8 @@ def build_tables(
             b = stage.benign_strength - a
             if len(null) == 2 * len(hypothesis.stages):
                 a, b = null[2 * j], null[2 * j + 1]
-            floor = min(max(stage.floor, 2.0 * a / (a + b)), 0.95)
+            # Showing fewer signs than benign clients must never count as evidence.
+            floor = min(max(stage.floor, a / (a + b)), 0.95)
             attack_a = stage.attack * stage.attack_strength
             stages[h, j] = (a, b, attack_a, stage.attack_strength - attack_a, floor)
         reached = ceilings.get(hypothesis.technique, 0.0)

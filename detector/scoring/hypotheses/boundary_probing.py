@@ -5,7 +5,7 @@ evasion it works on a record; label-only membership inference (Choquette-Choo et
 Zhang 2021) measures the distance to the boundary for record after record.
 """
 
-from detector.features.observation import PERTURBATIONS, Observation, Probe
+from detector.features.observation import PERTURBATIONS, STRUCTURED, Observation, Probe
 from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation, Stage
@@ -27,18 +27,18 @@ COVERED = frozenset(
 
 
 def hugging_level(seen: Observation) -> int:
-    """Return 1 for a close query, 2 when it flips the label, 3 when it also stands on a line."""
+    """Return 1 for a close query, 2 when it flips the label, 3 when it was also placed by a rule."""
     if seen.probe not in PERTURBATIONS:
         return 0
     if not seen.flip:
         return 1
-    return 3 if seen.probe in (Probe.COLLINEAR, Probe.SYMMETRIC) else 2
+    return 3 if seen.probe in STRUCTURED else 2
 
 
 def hugs(at: Situation) -> bool:
     """Return whether labels flip from close by and queries bunch around points."""
     near = at.feature("near_share")
-    bunched = at.share(Probe.NEAR, Probe.NEAR_STEP, Probe.SYMMETRIC)
+    bunched = at.view.share(PERTURBATIONS - {Probe.COLLINEAR})
     return (
         at.query >= PATIENCE
         and near >= 0.1

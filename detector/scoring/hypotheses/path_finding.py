@@ -28,9 +28,13 @@ class TreePathFinding:
         return int(seen.probe in ONE_FIELD_CHANGES)
 
     def holds(self, at: Situation) -> bool:
-        """Return whether searching values occur and the field is not swept over records."""
+        """Return whether fields are searched: not stepped through in turn, nor swept over records."""
         changes = at.view.share(ONE_FIELD_CHANGES)
-        return changes >= 0.05 and at.feature("revalue_share") < 0.5 * changes
+        return (
+            changes >= 0.05
+            and at.feature("revalue_share") < 0.5 * changes
+            and at.share(Probe.ONE_FIELD_STEP) < 0.5 * changes
+        )
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the share of one-field changes, the searching ones, and the busiest field."""

@@ -26,7 +26,7 @@ RULED = frozenset({Probe.SYMMETRIC, Probe.NEAR_STEP, Probe.ONE_FIELD_STEP})
 def probing_level(seen: Observation) -> int:
     """Return 1 for a near query, 2 for one that no natural process would send.
 
-    That is one placed by a rule (a line, a mirror, a fixed or tiny step), or one that is strange
+    That is one placed by a rule (a line, a mirror, a fixed or single-field step), or one that is strange
     and off its fields' natural grids.
     """
     if seen.probe in STRUCTURED or (seen.probe is Probe.NEAR and seen.strange and seen.off_grid):
@@ -55,7 +55,7 @@ def hunts_one_class(at: Situation) -> bool:
     """Return whether unnatural points close together are all about one class."""
     return (
         (at.feature("near_share") >= 0.6 or at.view.share(RULED) >= 0.1)
-        and at.feature("strange_share") >= 0.3
+        and (at.feature("strange_share") >= 0.3 or at.feature("off_grid_share") >= 0.9)
         and at.feature("label_dominance") >= 0.75
         and at.feature("query_entropy") <= 3.0
     )
@@ -69,7 +69,7 @@ def structure(at: Situation) -> Evidence:
     return statement(
         "structured_probing",
         f"{percent(at.feature('near_share'))} of {at.query} queries probe from close by: "
-        f"{mirrors} mirrored, {lines} on a line, {steps} at a fixed or tiny step; "
+        f"{mirrors} mirrored, {lines} on a line, {steps} at a fixed or single-field step; "
         f"{percent(at.feature('off_grid_share'))} of all hold values off their natural grids",
         mirrored=mirrors, collinear=lines, fixed_step=steps, queries=at.query,
         off_grid_share=at.feature("off_grid_share"),
