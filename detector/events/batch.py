@@ -241,8 +241,9 @@ def _margins(scores: Floats) -> Floats:
     """Best minus second-best score; of a lone score p the lower bound 2p - 1, at least 0."""
     ordered = np.sort(np.where(np.isnan(scores), -np.inf, scores), axis=1)
     best, second = ordered[:, -1], ordered[:, -2]
-    lone = np.where(np.isinf(best), np.nan, np.maximum(2.0 * best - 1.0, 0.0))
-    return np.where(np.isinf(second), lone, best - second)
+    lone = np.isneginf(second) & np.isfinite(best)
+    with np.errstate(invalid="ignore", over="ignore"):  # no score at all: inf - inf is NaN
+        return np.where(lone, np.maximum(2.0 * best - 1.0, 0.0), best - second)
 
 
 def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTable) -> EventBatch:
