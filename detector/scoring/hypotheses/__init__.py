@@ -9,6 +9,7 @@ from detector.scoring.hypotheses.path_finding import TreePathFinding
 from detector.scoring.hypotheses.perturbation import (
     AugmentationMembership,
     ConfidenceAscent,
+    CoordinateEvasion,
     JacobianAugmentation,
 )
 from detector.scoring.hypothesis import Hypothesis
@@ -24,4 +25,5 @@ ALL: tuple[Hypothesis, ...] = (
     BoundaryEvasion(),
     LabelOnlyMembership(),
     AugmentationMembership(),
+    CoordinateEvasion(),
 )

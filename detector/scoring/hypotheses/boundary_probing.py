@@ -22,6 +22,7 @@ COVERED = frozenset(
     {
         "off_manifold_querying", "line_search", "anomalous_client", "jacobian_augmentation",
         "tree_path_finding", "confidence_ascent", "active_learning", "augmentation_membership",
+        "coordinate_steps",
     }
 )  # fmt: skip
 

@@ -17,9 +17,9 @@ class OffManifoldQuerying:
     needs = frozenset({Need.INPUT, Need.REFERENCE})
     stages = (
         # Newcomers may bring whole segments that the reference lacks, hence the wide first stage.
-        Stage(benign=0.15, benign_strength=1.2, attack=0.95, attack_strength=10.0, floor=0.35),
+        Stage(benign=0.15, benign_strength=1.6, attack=0.95, attack_strength=10.0, floor=0.35),
         # Careful attackers keep to the grid, so a miss must cost little.
-        Stage(benign=0.03, benign_strength=20.0, attack=0.6, attack_strength=1.0, floor=0.01),
+        Stage(benign=0.03, benign_strength=20.0, attack=0.5, attack_strength=0.4, floor=0.01),
     )
     explains = frozenset({"anomalous_client"})
     budget = 1000

@@ -61,6 +61,16 @@ def hunts_one_class(at: Situation) -> bool:
     )
 
 
+def steps_around_natural_records(at: Situation) -> bool:
+    """Return whether natural records are changed by steps field by field, as evasion does."""
+    steps = at.share(Probe.ONE_FIELD_STEP)
+    return (
+        at.feature("probed_records") >= 2
+        and steps >= max(0.1, 0.5 * at.feature("near_share"))
+        and at.feature("strange_share") < 0.6
+    )
+
+
 def structure(at: Situation) -> Evidence:
     """Return how the close queries were placed."""
     mirrors = counted(at, Probe.SYMMETRIC)
@@ -98,7 +108,11 @@ class ConfidenceAscent:
 
     def holds(self, at: Situation) -> bool:
         """Return whether a class climbs, or is held to by unnatural points."""
-        return keeps_label(at) and (climbs(at) or hunts_one_class(at))
+        return (
+            keeps_label(at)
+            and (climbs(at) or hunts_one_class(at))
+            and not steps_around_natural_records(at)
+        )
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the climb, where scores show one, and how the queries were placed."""
@@ -146,7 +160,41 @@ class JacobianAugmentation:
 
     def holds(self, at: Situation) -> bool:
         """Return whether steps are more than lines, and neither a class climbs nor labels flip."""
-        return keeps_label(at) and not climbs(at) and not hunts_one_class(at)
+        return (
+            keeps_label(at)
+            and not climbs(at)
+            and not hunts_one_class(at)
+            and not steps_around_natural_records(at)
+        )
+
+    def evidence(self, at: Situation) -> tuple[Evidence, ...]:
+        """Return how the queries were placed."""
+        return (structure(at),)
+
+
+class CoordinateEvasion:
+    """Steps field by field around natural records (ZOO, Chen et al. 2017; SimBA, Guo et al. 2019)."""
+
+    technique = "coordinate_steps"
+    attack_class = AttackClass.EVASION
+    atlas = ("AML.T0043.001", "AML.T0042")
+    needs = frozenset({Need.INPUT, Need.REFERENCE})
+    stages = PROBING
+    explains = frozenset(
+        {
+            "off_manifold_querying", "anomalous_client", "tree_path_finding",
+            "confidence_ascent", "jacobian_augmentation",
+        }
+    )  # fmt: skip
+    budget = 2500
+
+    def level(self, seen: Observation) -> int:
+        """Return the level of probing."""
+        return probing_level(seen)
+
+    def holds(self, at: Situation) -> bool:
+        """Return whether the steps go around natural records, hardly ever flipping the label."""
+        return keeps_label(at) and steps_around_natural_records(at)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how the queries were placed."""
