@@ -189,7 +189,9 @@ class Settings:
         "stream", 2000, _integer(1, 100_000), "Most records handled in one database transaction"
     )
     host: str = _setting("api", "127.0.0.1", _text, "Address the API listens on")
-    port: int = _setting("api", 8080, _integer(0, 65535), "Port the API listens on; 0 takes a free one")
+    port: int = _setting(
+        "api", 8080, _integer(0, 65535), "Port the API listens on; 0: any free one"
+    )
     api_key: str | None = _setting(
         "api", None, _text, "Key that API callers present; required off loopback", secret=True
     )

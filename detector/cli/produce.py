@@ -41,9 +41,9 @@ def produce(
 
 
 def _demo_log() -> str:
-    from detector.evaluation import demo_data
+    from detector.evaluation.demo_data import log_path
 
-    return str(demo_data.log_path())
+    return str(log_path())
 
 
 def _send(settings: Settings, names: list[str]) -> int:

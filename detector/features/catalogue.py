@@ -1,4 +1,4 @@
-"""Every feature of a client: its name, unit, family and meaning, and how it is read from the state."""
+"""Every feature of a client: name, unit, family, meaning, and how it is read from the state."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ def _dominance(view: RowView) -> float:
     return float(counts.max()) / total if total else float("nan")
 
 
-E, C, S, O, T = Family.ENTROPY, Family.COVERAGE, Family.SIMILARITY, Family.OUTPUT, Family.TIMING
+E, C, S, A, T = Family.ENTROPY, Family.COVERAGE, Family.SIMILARITY, Family.OUTPUT, Family.TIMING
 
 CATALOGUE: tuple[Feature, ...] = (
     Feature("queries", T, "queries", "Queries of the model so far", lambda v: v.stat(Stat.QUERIES)),
@@ -124,7 +124,7 @@ CATALOGUE: tuple[Feature, ...] = (
         "label_entropy", E, "bits", "Entropy of the predicted labels",
         lambda v: _entropy(v.table.labels[v.row].astype(float)),
     ),
-    Feature("coverage", C, "share", "Share of the input space's cells that were visited", _coverage),
+    Feature("coverage", C, "share", "Share of the input space's cells visited", _coverage),
     Feature(
         "strange_share", C, "share", "Share of queries among the strangest 2% of benign inputs",
         _ratio(Stat.STRANGE, Stat.INPUTS),
@@ -151,7 +151,7 @@ CATALOGUE: tuple[Feature, ...] = (
         lambda v: v.share(frozenset({Probe.ONE_FIELD_SEARCH})),
     ),
     Feature(
-        "near_share", S, "share", "Share of queries much nearer to a remembered one than benign ones",
+        "near_share", S, "share", "Share of queries far nearer to a remembered one than is benign",
         lambda v: v.share(PERTURBATIONS),
     ),
     Feature(
@@ -167,7 +167,7 @@ CATALOGUE: tuple[Feature, ...] = (
         _ratio(Stat.REVALUES, Stat.INPUTS),
     ),
     Feature(
-        "flip_share", O, "share", "Share of queries whose label differs from a close query's",
+        "flip_share", A, "share", "Share of queries whose label differs from a close query's",
         _ratio(Stat.FLIPS, Stat.QUERIES),
     ),
     Feature(
@@ -175,24 +175,24 @@ CATALOGUE: tuple[Feature, ...] = (
         lambda v: v.stat(Stat.ANCHORS),
     ),
     Feature(
-        "margin", O, "probability", "Mean of best minus second-best score",
+        "margin", A, "probability", "Mean of best minus second-best score",
         _ratio(Stat.MARGIN_SUM, Stat.SCORED),
     ),
     Feature(
-        "recent_margin", O, "probability", "Margin, exponentially weighted over about 20 queries",
+        "recent_margin", A, "probability", "Margin, exponentially weighted over about 20 queries",
         lambda v: v.stat(Stat.MARGIN_RECENT) if v.stat(Stat.SCORED) else float("nan"),
     ),
     Feature(
-        "low_margin_share", O, "share", "Share of margins under the reference's 5% quantile",
+        "low_margin_share", A, "share", "Share of margins under the reference's 5% quantile",
         _ratio(Stat.LOW_MARGINS, Stat.SCORED),
     ),
-    Feature("label_dominance", O, "share", "Share of the most frequent label", _dominance),
+    Feature("label_dominance", A, "share", "Share of the most frequent label", _dominance),
     Feature(
-        "record_share", O, "share", "Share of queries that set a class's highest score by probing",
+        "record_share", A, "share", "Share of queries that set a class's highest score by probing",
         _ratio(Stat.RECORDS, Stat.QUERIES),
     ),
     Feature(
-        "climb", O, "probability", "Rise of the climbing class's highest score since the first queries",
+        "climb", A, "probability", "Rise of the climbing class's best score since the start",
         _climb,
     ),
     Feature("rate", T, "queries/min", "Queries a minute over the client's life", _rate),

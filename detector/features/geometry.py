@@ -3,25 +3,27 @@
 All functions take scaled cells (float32): NaN is a gap, a value below `CEILING` a category.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from detector.events.batch import CATEGORY_CEILING
+from detector.kit.compiled import compiled
 
 CEILING = np.float32(CATEGORY_CEILING)
 LINE_TOLERANCE = 1e-3
 ROUNDING = 4e-7
 
-compiled: Callable[..., Any] = njit(cache=True)
-
 
 @compiled
 def is_number(x: float) -> bool:
     """Whether the cell holds a number."""
-    return not np.isnan(x) and x >= CEILING
+    return bool(x >= CEILING)
+
+
+@compiled
+def _same(x: float, y: float) -> bool:
+    return bool(x == y or (np.isnan(x) and np.isnan(y)))
 
 
 @compiled
@@ -36,7 +38,7 @@ def compare(a: Any, b: Any) -> tuple[int, int, float]:
     square = 0.0
     for j in range(len(a)):
         x, y = a[j], b[j]
-        if x == y or (np.isnan(x) and np.isnan(y)):
+        if _same(x, y):
             continue
         changed += 1
         last = j
@@ -80,9 +82,8 @@ def on_line(x: Any, a: Any, b: Any) -> float:
             square_a += u * u
             square_b += v * v
             size += np.float64(x[j]) ** 2
-        elif not (x[j] == a[j] and x[j] == b[j]):
-            if not (np.isnan(x[j]) and np.isnan(a[j]) and np.isnan(b[j])):
-                return np.nan
+        elif not _same(x[j], a[j]) or not _same(x[j], b[j]):
+            return np.nan
     # Sparse rows often share a line in one or two fields by chance.
     if square_a == 0.0 or square_b == 0.0 or moved < min(3, len(x) - 1):
         return np.nan
@@ -118,6 +119,16 @@ def same_center(x: Any, y: Any, a: Any, b: Any) -> bool:
 
 
 @compiled
+def as_number(x: float, gap: float) -> float:
+    """Return a cell as a plain number: `gap` for a gap, one in [-1, 0] for a category."""
+    if np.isnan(x):
+        return gap
+    if x < CEILING:
+        return float(x / 1e30 + 1.0)
+    return float(x)
+
+
+@compiled
 def nearest_cell(z: Any, centroids: Any) -> int:
     """Return the number of the centroid closest to z; gaps count as 0, categories as a number."""
     best = -1
@@ -125,12 +136,7 @@ def nearest_cell(z: Any, centroids: Any) -> int:
     for k in range(centroids.shape[0]):
         total = 0.0
         for j in range(len(z)):
-            v = np.float64(z[j])
-            if np.isnan(v):
-                v = 0.0
-            elif v < CEILING:
-                v = v / 1e30 + 1.0
-            v = min(max(v, -10.0), 10.0)
+            v = min(max(as_number(z[j], 0.0), -10.0), 10.0)
             total += (v - centroids[k, j]) ** 2
             if total >= smallest:
                 break

@@ -66,8 +66,9 @@ CODES = PROBES * 2**6
 
 
 def decode(code: int) -> Observation:
-    """Return the observation that the kernel packed as
-    six bits under the probe: record, flip, strange, off_grid, low_margin, revalue.
+    """Return the observation that the kernel packed: the probe above one bit for each flag.
+
+    The bits are, from the highest: record, flip, strange, off_grid, low_margin, revalue.
     """
     probe, bits = divmod(code, 2**6)
     record, flip, strange, off_grid, low_margin, revalue = (

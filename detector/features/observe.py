@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detector.features import geometry
-from detector.features.geometry import compiled, is_number
+from detector.features.geometry import is_number
 from detector.features.observation import Probe
 from detector.features.state import (
     CELLS,
@@ -20,6 +20,7 @@ from detector.features.state import (
     SWEEP_VALUES,
     Stat,
 )
+from detector.kit.compiled import compiled
 
 # Compiled code wants plain integers.
 (
@@ -75,10 +76,7 @@ class Lens(NamedTuple):
 
 @compiled
 def _seen(values: Any, count: float, value: float) -> bool:
-    for k in range(int(count)):
-        if values[k] == value:
-            return True
-    return False
+    return bool((values[: int(count)] == value).any())
 
 
 @compiled
@@ -87,13 +85,8 @@ def _base_hash(z: Any, field: int) -> float:
     total = 0.0
     for j in range(len(z)):
         if j != field:
-            v = np.float64(z[j])
-            if np.isnan(v):
-                v = 0.7
-            elif v < geometry.CEILING:
-                v = v / 1e30
-            total += v * np.cos(0.3 + 1.7 * j) + np.float64(field) * 1e-3
-    return total
+            total += geometry.as_number(z[j], 0.7) * np.cos(0.3 + 1.7 * j)
+    return total + field * 1e-3
 
 
 @compiled
@@ -147,7 +140,7 @@ def _midpoint(z: Any, field: int, memory: Any, order: Any) -> bool:
                 high = min(high, y)
     if low == -np.inf or high == np.inf:
         return False
-    return abs(x - 0.5 * (low + high)) <= MIDPOINT_TOLERANCE * (high - low)
+    return bool(abs(x - 0.5 * (low + high)) <= MIDPOINT_TOLERANCE * (high - low))
 
 
 @compiled
@@ -161,10 +154,10 @@ def _off_grid(raw: float, grid: float) -> bool:
 @compiled
 def _leaves_grid(cells: Any, grid: Any) -> bool:
     """Whether any number is off the grid that all benign values of its field keep."""
+    off = False
     for j in range(len(cells)):
-        if is_number(cells[j]) and _off_grid(cells[j], grid[j]):
-            return True
-    return False
+        off |= is_number(cells[j]) and _off_grid(cells[j], grid[j])
+    return off
 
 
 @compiled
@@ -198,7 +191,7 @@ def _one_field(
 def _line_or_mirror(
     z: Any, first: float, second: float, memory: Any, lines: Any, order: Any
 ) -> int:
-    """Return the probe kind when z stands on a line or mirror of two remembered queries, else -1."""
+    """Return the probe when z stands on a line or mirror of two remembered queries, else -1."""
     for j in range(MEMORY):
         if order[j] == 0:
             continue
@@ -314,8 +307,8 @@ def observe(
 ) -> int:  # fmt: skip
     """Update one client's row with one query and return the packed observation."""
     (
-        all_memory, all_lines, all_order, all_labels, all_stats, probes, changed_fields, cell_counts,
-        label_counts, peaks, starts, records, sweep,
+        all_memory, all_lines, all_order, all_labels, all_stats, probes, changed_fields,
+        cell_counts, label_counts, peaks, starts, records, sweep,
     ) = table  # fmt: skip
     stats = all_stats[row]
     memory, lines, order, labels = all_memory[row], all_lines[row], all_order[row], all_labels[row]

@@ -11,8 +11,8 @@ EVICTED_SHARE = 16
 class ClientRows:
     """Gives rows to client ids, at most `limit`; the longest unseen leave first.
 
-    `grow` is called with a new capacity, `clear` with each row that is to be blanked for a newcomer,
-    and `keep` returns the rows (capacity,) that should not leave while others can.
+    `grow` is called with a new capacity, `clear` with each row that is to be blanked for a
+    newcomer, and `keep` returns the rows (capacity,) that should not leave while others can.
     """
 
     def __init__(

@@ -166,4 +166,4 @@ class ModelWatch:
         self._first[row] = 0
 
     def _under_suspicion(self) -> NDArray[np.bool_]:
-        return (self._evidence[:, :, FIRED] > 0).any(axis=1)
+        return np.asarray((self._evidence[:, :, FIRED] > 0).any(axis=1), dtype=np.bool_)

@@ -7,23 +7,20 @@ smallest of the three is calibrated once more the same way.
 The sums run row by row, so that a query's figure never depends on its neighbours in a batch.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
 from sklearn.covariance import LedoitWolf
 
 from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.kit.compiled import compiled
 from detector.reference.fields import KNOTS, Fields
 
 MEASURES = 3
 SUPPORT_SLACK = 0.02
 NORMAL_TABLE = ndtri((np.arange(KNOTS) + 0.5) / KNOTS)
-
-compiled: Callable[..., Any] = njit(cache=True, fastmath=False)
 
 
 @compiled
@@ -142,4 +139,5 @@ def p_values(values: Floats, calibration: Floats, smallest: Floats) -> NDArray[n
     tails = np.zeros(len(values))
     tail_shares(values, calibration, tails)
     rank = np.searchsorted(smallest, tails * (1.0 + 1e-9), side="right")
-    return (1.0 + rank) / (1.0 + len(smallest))
+    shares = (1.0 + rank) / (1.0 + len(smallest))
+    return np.asarray(shares, dtype=np.float64)

@@ -124,10 +124,10 @@ def fit_beta(
 ) -> tuple[float, float]:
     """Fit a Beta distribution by moments, shrunk to the stage's own expectation.
 
-    The strength stays within a factor of `MAX_STRENGTH_CHANGE` of the expected one: a reference that
-    shows little spread does not hold every kind of benign client that will come, and one odd stretch
-    does not make oddity common. For the first reason the mean never falls under a quarter of the
-    expected one. What the fit misses, the ceilings catch.
+    The strength stays within a factor of `MAX_STRENGTH_CHANGE` of the expected one: a reference
+    that shows little spread does not hold every kind of benign client that will come, and one odd
+    stretch does not make oddity common. For the first reason the mean never falls under a quarter
+    of the expected one. What the fit misses, the ceilings catch.
     """
     weight = 2.0 * stage.benign_strength
     mean = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from detector.features.geometry import compiled
 from detector.features.observe import observe
 from detector.features.state import Stat
+from detector.kit.compiled import compiled
 
 MAX_STAGES = 3
 # Columns of the evidence array: queries at or above each level, then these.

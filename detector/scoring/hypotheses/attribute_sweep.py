@@ -1,4 +1,4 @@
-"""Attribute inversion (Fredrikson et al. 2014): one field takes all its values, record by record."""
+"""Attribute inversion (Fredrikson et al. 2014): a field takes all its values, record by record."""
 
 from detector.features.observation import ONE_FIELD_CHANGES, Observation
 from detector.features.state import Stat

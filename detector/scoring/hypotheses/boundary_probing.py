@@ -28,7 +28,7 @@ COVERED = frozenset(
 
 
 def hugging_level(seen: Observation) -> int:
-    """Return 1 for a close query, 2 when it flips the label, 3 when it was also placed by a rule."""
+    """Return 1 for a close query, 2 when it flips the label, 3 when also placed by a rule."""
     if seen.probe not in PERTURBATIONS:
         return 0
     if not seen.flip:

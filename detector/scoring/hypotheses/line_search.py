@@ -1,4 +1,4 @@
-"""Line search (Lowd and Meek 2005; Milli et al. 2019): points along rays give away a linear model."""
+"""Line search (Lowd and Meek 2005; Milli et al. 2019): rays give away a linear model."""
 
 from detector.features.observation import Observation, Probe
 from detector.scoring.finding import AttackClass, Evidence

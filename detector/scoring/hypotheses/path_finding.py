@@ -28,7 +28,7 @@ class TreePathFinding:
         return int(seen.probe in ONE_FIELD_CHANGES)
 
     def holds(self, at: Situation) -> bool:
-        """Return whether fields are searched: not stepped through in turn, nor swept over records."""
+        """Return whether fields are searched, not stepped through in turn or swept over records."""
         changes = at.view.share(ONE_FIELD_CHANGES)
         return (
             changes >= 0.05
@@ -44,8 +44,8 @@ class TreePathFinding:
             statement(
                 "one_field_changes",
                 f"{percent(at.feature('one_field_share'))} of {at.query} queries differ from a "
-                f"recent one in exactly one field; {search} of {one} by a midpoint, an off-grid value "
-                f"or a field left out",
+                f"recent one in exactly one field; {search} of {one} by a midpoint, an off-grid "
+                f"value or a field left out",
                 one_field=one, searching=search, queries=at.query,
             ),
             statement("searched_field", f"field {name} was varied alone {times} times",

@@ -26,8 +26,8 @@ RULED = frozenset({Probe.SYMMETRIC, Probe.NEAR_STEP, Probe.ONE_FIELD_STEP})
 def probing_level(seen: Observation) -> int:
     """Return 1 for a near query, 2 for one that no natural process would send.
 
-    That is one placed by a rule (a line, a mirror, a fixed or single-field step), or one that is strange
-    and off its fields' natural grids.
+    That is one placed by a rule (a line, a mirror, a fixed or single-field step), or one that is
+    strange and off its fields' natural grids.
     """
     if seen.probe in STRUCTURED or (seen.probe is Probe.NEAR and seen.strange and seen.off_grid):
         return 2
@@ -173,7 +173,7 @@ class JacobianAugmentation:
 
 
 class CoordinateEvasion:
-    """Steps field by field around natural records (ZOO, Chen et al. 2017; SimBA, Guo et al. 2019)."""
+    """Steps field by field around natural records (ZOO, Chen 2017; SimBA, Guo et al. 2019)."""
 
     technique = "coordinate_steps"
     attack_class = AttackClass.EVASION
@@ -234,7 +234,7 @@ class AugmentationMembership:
             statement(
                 "augmented_records",
                 f"{records} natural records were each queried again and again with small "
-                f"artificial changes; {percent(at.feature('flip_share'))} of queries flip the label",
+                f"artificial changes; {percent(at.feature('flip_share'))} of queries flip labels",
                 records=records, flip_share=at.feature("flip_share"), queries=at.query,
             ),
         )  # fmt: skip

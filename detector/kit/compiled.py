@@ -1,0 +1,39 @@
+"""The decorator for compiled kernels, and where their machine code is kept.
+
+numba keeps machine code for each source file and notices when that file changes, but not when a
+file changes whose functions it has inlined. So the code is kept in a folder named after the content
+of all of the package's sources: another content, another folder. Where the package's own folder
+cannot be written, numba's default (a folder of the user's) is left in force.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+PACKAGE = Path(__file__).resolve().parent.parent
+KERNEL_ROOMS = ("events", "reference", "features", "scoring")
+
+
+def _digest() -> str:
+    content = hashlib.sha256()
+    for room in KERNEL_ROOMS:
+        for source in sorted((PACKAGE / room).rglob("*.py")):
+            content.update(source.read_bytes())
+    return content.hexdigest()[:16]
+
+
+def _choose_folder() -> None:
+    home = PACKAGE / "__pycache__"
+    settings: Any = numba.config
+    if settings.CACHE_DIR or not os.access(home if home.exists() else PACKAGE, os.W_OK):
+        return
+    settings.CACHE_DIR = str(home / f"kernels-{_digest()}")
+
+
+_choose_folder()
+
+compiled: Callable[..., Any] = numba.njit(cache=True)
