@@ -149,7 +149,8 @@ def _values(item: Input | None) -> list[Cell]:
         return []
     if item.fields:
         return list(item.fields.values())
-    return list[Cell](item.features or item.embedding or ())
+    row: Sequence[Cell] = item.features or item.embedding or ()
+    return list(row)
 
 
 def _block(rows: Sequence[list[Cell]]) -> Floats:
