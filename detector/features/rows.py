@@ -11,6 +11,8 @@ EVICTED_SHARE = 16
 class ClientRows:
     """Gives rows to client ids, at most `limit`; the longest unseen leave first.
 
+    Only a batch of more clients than that makes room for all of its own.
+
     `grow` is called with a new capacity, `clear` with each row that is to be blanked for a
     newcomer, and `keep` returns the rows (capacity,) that should not leave while others can.
     """
@@ -61,7 +63,7 @@ class ClientRows:
         idle = self._seen < self._turn
         if self._capacity < self._limit or not idle.any():
             larger = 2 * self._capacity
-            if idle.any():
+            if self._capacity < self._limit:
                 larger = min(larger, self._limit)
             self._grow(larger)
             self._free = list(range(self._capacity, larger))[::-1]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from detector.events.batch import Floats
 from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError
-from detector.reference.fields import Fields
-from detector.reference.surprise import p_values, strangeness
+from detector.reference.fields import KNOTS, Fields
+from detector.reference.sketch import MAX_COLUMNS
+from detector.reference.surprise import MEASURES, p_values, strangeness
 
 FORMAT = 1
 
@@ -69,17 +70,38 @@ class Reference:
     def from_bytes(cls, body: bytes) -> "Reference":
         """Decode `to_bytes`; raises `ConfigurationError` on anything else."""
         try:
-            plain = msgspec.msgpack.decode(body)
+            plain = msgspec.msgpack.decode(body, type=dict[str, Any])
             if plain.pop("format") != FORMAT:
                 raise ConfigurationError("the reference was written by another version: rebuild it")
             values = {name: _unpack(plain[name]) for name in _FIELDS}
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+            values["model"] = ModelKey(*values["model"])
+            values["names"] = tuple(values["names"])
+            values["fields"] = Fields(**values["fields"])
+            values["nulls"] = {name: tuple(null) for name, null in values["nulls"].items()}
+            reference = cls(**values)
+            reference._check_shapes()
+        except (
+            msgspec.DecodeError, AttributeError, IndexError, KeyError, TypeError, ValueError
+        ) as error:  # fmt: skip
             raise ConfigurationError(f"not a reference: {error}") from error
-        values["model"] = ModelKey(*values["model"])
-        values["names"] = tuple(values["names"])
-        values["fields"] = Fields(**values["fields"])
-        values["nulls"] = {name: tuple(null) for name, null in values["nulls"].items()}
-        return cls(**values)
+        return reference
+
+    def _check_shapes(self) -> None:
+        """Raise `ValueError` unless the arrays fit together: compiled code trusts them blindly."""
+        width, rows = len(self.fields.center), len(self.smallest)
+        wide = {item.name: getattr(self.fields, item.name) for item in fields(Fields)}
+        shapes: dict[str, tuple[object, object]] = {
+            name: (len(array), width) for name, array in wide.items()
+        }
+        shapes["knots"] = (wide["knots"].shape, (width, KNOTS))
+        shapes["names"] = (min(len(self.names), MAX_COLUMNS), width)
+        shapes["precision"] = (self.precision.shape, (width, width))
+        shapes["calibration"] = (self.calibration.shape, (MEASURES, rows))
+        shapes["centroids"] = (self.centroids.shape[1], width)
+        shapes["rarity"] = (wide["rarity"].shape, wide["categories"].shape)
+        for name, (found, wanted) in shapes.items():
+            if found != wanted:
+                raise ValueError(f"{name} has the shape {found} instead of {wanted}")
 
     def digest(self) -> str:
         """Return the SHA-256 of the encoding, hex."""
