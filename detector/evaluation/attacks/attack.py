@@ -71,7 +71,7 @@ class Attack:
     def execute(self, attacker: Attacker) -> None:
         """Run until the attack ends or its budget is spent."""
         try:
-            while True:
+            while attacker.oracle.left:
                 before = len(attacker.oracle)
                 self.run(attacker)
                 if len(attacker.oracle) == before:

@@ -2,16 +2,19 @@
 
 Label-only boundary distance and augmentation: Choquette-Choo et al., "Label-Only Membership
 Inference Attacks", ICML 2021; Li and Zhang, "Membership Leakage in Label-Only Exposures", CCS 2021
-(the distance by HopSkipJump). Roster: one ordinary query a record (Yeom et al., CSF 2018), which no
+(the distance by HopSkipJump, here ART's; ART's `LabelOnlyDecisionBoundary` runs the same, but from
+starts that cannot be seeded). Roster: one ordinary query a record (Yeom et al., CSF 2018), which no
 sequence of queries can tell from ordinary use.
 """
 
 import numpy as np
 
+from detector.evaluation.attacks.art_evasion import hop_skip_jump
 from detector.evaluation.attacks.attack import Attacker
-from detector.evaluation.attacks.boundary import hop_skip_jump
 
 AUGMENTATIONS = 20
+ITERATIONS = 3
+EVALUATIONS = 20
 
 
 def boundary_distance(attacker: Attacker) -> None:
@@ -21,7 +24,8 @@ def boundary_distance(attacker: Attacker) -> None:
     attacker's stealth.
     """
     for record in attacker.rng.permutation(attacker.candidates):
-        hop_skip_jump(attacker, attacker.space.encode(record)[0], queries=120)
+        point = attacker.space.encode(record)[0]
+        hop_skip_jump(attacker, point, iterations=ITERATIONS, evaluations=EVALUATIONS)
 
 
 def noise_distance(attacker: Attacker) -> None:

@@ -1,0 +1,95 @@
+"""Evasion by ART, decisions or scores only.
+
+HopSkipJump (Chen, Jordan and Wainwright, IEEE S&P 2020), the boundary attack (Brendel et al.,
+"Decision-Based Adversarial Attacks", ICLR 2018), SimBA (Guo et al., "Simple Black-box Adversarial
+Attacks", ICML 2019) and ZOO (Chen et al., AISec 2017), each on natural records of the attacker's
+own. Parameters are ART's defaults; ZOO's are those of ART's example for boosted trees.
+"""
+
+from art.attacks.evasion import BoundaryAttack, HopSkipJump, SimBA, ZooAttack
+
+from detector.evaluation.attacks.art_estimator import chance, over_image, over_numbers
+from detector.evaluation.attacks.attack import Attacker
+from detector.evaluation.datasets import Coded
+
+STARTS = 30
+ZOO_PARALLEL = 5
+
+
+def _start(attacker: Attacker, record: Coded) -> Coded | None:
+    """Return the numbers, (1, k), of a point of another class: random ones, then other records'.
+
+    ART would look for its start with a source of chance that cannot be seeded.
+    """
+    numeric = attacker.space.numeric
+    label = int(attacker.ask(record).labels[0])
+    for attempt in range(STARTS):
+        other: Coded = record.copy()
+        if attempt < STARTS // 2:
+            other[numeric] = attacker.rng.random(len(numeric))
+        else:
+            other[numeric] = attacker.seeds(1)[0, numeric]
+        if int(attacker.ask(other).labels[0]) != label:
+            return other[None, numeric]
+    return None
+
+
+def hop_skip_jump(
+    attacker: Attacker, record: Coded, *, iterations: int = 50, evaluations: int = 100
+) -> None:
+    """Find a close point of another class.
+
+    Args:
+        attacker: Who asks.
+        record: (D,) point of the cube.
+        iterations: Steps towards the record.
+        evaluations: Queries of the first estimate of the boundary's normal; later ones take more.
+    """
+    start = _start(attacker, record)
+    if start is None:
+        return
+    attack = HopSkipJump(
+        over_numbers(attacker, record), max_iter=iterations, init_eval=evaluations, verbose=False
+    )
+    with chance(attacker.rng):
+        attack.generate(record[None, attacker.space.numeric], x_adv_init=start)
+
+
+def hop_skip_jump_record(attacker: Attacker) -> None:
+    """Run HopSkipJump on one record."""
+    hop_skip_jump(attacker, attacker.seeds(1)[0])
+
+
+def boundary_walk(attacker: Attacker) -> None:
+    """Walk along the boundary towards a record: an orthogonal step, then one inwards."""
+    record = attacker.seeds(1)[0]
+    start = _start(attacker, record)
+    if start is None:
+        return
+    attack = BoundaryAttack(over_numbers(attacker, record), targeted=False, verbose=False)
+    with chance(attacker.rng):
+        attack.generate(record[None, attacker.space.numeric], x_adv_init=start)
+
+
+def simba(attacker: Attacker) -> None:
+    """Step one random coordinate at a time, keeping what lowers the label's score."""
+    record = attacker.seeds(1)[0]
+    attack = SimBA(over_image(attacker, record), attack="px", verbose=False)
+    with chance(attacker.rng):
+        attack.generate(record[None, None, None, attacker.space.numeric])
+
+
+def zoo(attacker: Attacker) -> None:
+    """Estimate coordinates' derivatives from symmetric pairs and descend along them."""
+    record, numeric = attacker.seeds(1)[0], attacker.space.numeric
+    attack = ZooAttack(
+        over_numbers(attacker, record),
+        learning_rate=0.1,
+        max_iter=200,
+        binary_search_steps=10,
+        nb_parallel=min(ZOO_PARALLEL, len(numeric)),
+        variable_h=0.01,
+        verbose=False,
+    )
+    with chance(attacker.rng):
+        attack.generate(record[None, numeric])
