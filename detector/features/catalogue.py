@@ -70,7 +70,7 @@ def _entropy(counts: Any) -> float:
     if total == 0:
         return 0.0
     shares = counts[counts > 0] / total
-    return float(-(shares * np.log2(shares)).sum())
+    return float(abs((shares * np.log2(shares)).sum()))
 
 
 def _ratio(top: Stat, bottom: Stat) -> Callable[[RowView], float]:
@@ -130,7 +130,7 @@ CATALOGUE: tuple[Feature, ...] = (
         _ratio(Stat.STRANGE, Stat.INPUTS),
     ),
     Feature(
-        "off_grid_share", C, "share", "Share of queries with a value off its field's natural grid",
+        "off_grid_share", C, "share", "Share of queries with half their numbers off natural grids",
         _ratio(Stat.OFF_GRID, Stat.INPUTS),
     ),
     Feature(

@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.events.batch import category_code
+from detector.features.geometry import compare, nearest_cell, on_line, project, same_center
+
+GAP = float("nan")
+CAR, HOUSE = category_code("car"), category_code("house")
+
+
+def row(*values: float) -> np.ndarray:
+    return np.array(values, dtype=np.float32)
+
+
+class TestCompare:
+    def test_equal_rows_with_gaps_and_categories_differ_nowhere(self) -> None:
+        a = row(1.0, GAP, CAR)
+        assert compare(a, a.copy()) == (0, -1, 0.0)
+
+    def test_counts_the_changed_fields_and_names_the_last(self) -> None:
+        changed, last, square = compare(row(0.0, 0.5, 2.0), row(0.0, 0.25, 1.75))
+        assert (changed, last) == (2, 2)
+        assert square == pytest.approx(2 * 0.25**2)
+
+    @pytest.mark.parametrize(
+        ("x", "y"), [(GAP, 1.0), (1.0, GAP), (CAR, HOUSE), (CAR, 1.0), (CAR, GAP), (-50.0, 50.0)]
+    )
+    def test_no_field_weighs_more_than_one(self, x: float, y: float) -> None:
+        assert compare(row(3.0, x), row(3.0, y)) == (1, 1, 1.0)
+
+    @given(st.lists(st.floats(-5, 5, width=32), min_size=6, max_size=6))
+    @settings(max_examples=50, deadline=None)
+    def test_is_symmetric(self, values: list[float]) -> None:
+        a, b = row(*values[:3]), row(*values[3:])
+        assert compare(a, b) == compare(b, a)
+
+
+class TestOnLine:
+    rng = np.random.default_rng(7)
+    a = rng.normal(size=8)
+    b = rng.normal(size=8)
+
+    def at(self, share: float) -> float:
+        """Return t of the point that far from a towards b."""
+        x = self.a + share * (self.b - self.a)
+        return float(on_line(row(*x), row(*self.a), row(*self.b)))
+
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+    def test_between_two_points_t_is_negative(self, share: float) -> None:
+        assert self.at(share) == pytest.approx(share / (share - 1.0), rel=1e-2)
+
+    def test_a_mirror_image_has_t_two_or_a_half(self) -> None:
+        assert self.at(2.0) == pytest.approx(2.0, abs=1e-3)
+        assert self.at(-1.0) == pytest.approx(0.5, abs=1e-3)
+
+    @pytest.mark.parametrize("share", [-0.5, 1.4, 3.0])
+    def test_beyond_the_ends_t_is_positive(self, share: float) -> None:
+        assert self.at(share) == pytest.approx(share / (share - 1.0), rel=1e-2)
+
+    def test_a_point_beside_the_line_is_not_on_it(self) -> None:
+        x = 0.5 * (self.a + self.b) + 0.05 * self.rng.normal(size=8)
+        assert np.isnan(on_line(row(*x), row(*self.a), row(*self.b)))
+
+    def test_an_end_of_the_line_is_not_on_it(self) -> None:
+        assert np.isnan(self.at(0.0))
+        assert np.isnan(self.at(1.0))
+
+    def test_two_fields_of_many_are_too_few_for_a_line(self) -> None:
+        a, b = np.zeros(8), np.zeros(8)
+        b[:2] = 1.0
+        assert np.isnan(on_line(row(*(0.5 * (a + b))), row(*a), row(*b)))
+
+    def test_categories_and_gaps_must_agree(self) -> None:
+        a, b = [*self.a, CAR, GAP], [*self.b, CAR, GAP]
+        x = 0.3 * self.a + 0.7 * self.b
+        assert on_line(row(*x, CAR, GAP), row(*a), row(*b)) < 0
+        assert np.isnan(on_line(row(*x, HOUSE, GAP), row(*a), row(*b)))
+        assert np.isnan(on_line(row(*x, CAR, 0.0), row(*a), row(*b)))
+
+    def test_three_random_points_hardly_ever_share_a_line(self) -> None:
+        rng = np.random.default_rng(0)
+        triples = rng.normal(size=(2000, 3, 6)).astype(np.float32)
+        assert all(np.isnan(on_line(x, a, b)) for x, a, b in triples)
+
+
+class TestSameCenter:
+    rng = np.random.default_rng(3)
+    center = rng.normal(size=6)
+    u, v = rng.normal(size=(2, 6))
+
+    def pairs(self, off: np.ndarray) -> tuple[np.ndarray, ...]:
+        c, u, v = self.center, self.u, self.v
+        return row(*(c + u)), row(*(c - u)), row(*(c + v)), row(*(c - v + off))
+
+    def test_pairs_about_one_centre_are_found(self) -> None:
+        assert same_center(*self.pairs(np.zeros(6)))
+
+    def test_one_clipped_field_of_six_is_forgiven(self) -> None:
+        off = np.zeros(6)
+        off[2] = 0.7
+        assert same_center(*self.pairs(off))
+
+    def test_other_centres_are_not(self) -> None:
+        assert not same_center(*self.pairs(np.full(6, 0.1)))
+
+    def test_two_fields_are_too_few(self) -> None:
+        x, y = row(1.0, 1.0, 0.0), row(-1.0, -1.0, 0.0)
+        assert not same_center(x, y, row(2.0, 0.5, 0.0), row(-2.0, -0.5, 0.0))
+
+
+@given(st.lists(st.floats(-3, 3, width=32), min_size=10, max_size=10), st.floats(0, 1))
+@settings(max_examples=50, deadline=None)
+def test_projections_keep_points_of_a_line_on_a_line(values: list[float], share: float) -> None:
+    a, b = np.array(values[:5]), np.array(values[5:])
+    ends = np.array([project(a), project(b)])
+    middle = project(share * a + (1 - share) * b)
+    np.testing.assert_allclose(middle, share * ends[0] + (1 - share) * ends[1], atol=1e-9)
+
+
+def test_projections_pass_over_gaps_and_categories() -> None:
+    assert project(row(1.0, GAP, CAR, 2.0)) == project(row(1.0, 0.0, 0.0, 2.0))
+
+
+def test_the_nearest_cell_agrees_with_the_plain_distance() -> None:
+    rng = np.random.default_rng(1)
+    centroids = rng.normal(size=(16, 5))
+    for z in rng.normal(size=(50, 5)).astype(np.float32):
+        expected = np.argmin(((centroids - z) ** 2).sum(axis=1))
+        assert nearest_cell(z, centroids) == expected
+
+
+def test_the_nearest_cell_takes_gaps_categories_and_wild_values() -> None:
+    centroids = np.array([[0.0, 0.0], [10.0, 0.0]])
+    assert nearest_cell(row(GAP, CAR), centroids) == 0
+    assert nearest_cell(row(1e20, GAP), centroids) == 1

@@ -1,0 +1,330 @@
+import numpy as np
+import pytest
+
+from detector.features.observation import ONE_FIELD_CHANGES, Observation, Probe
+from detector.features.observe import Lens
+from detector.features.state import MEMORY, RECENT, ClientTable, Stat
+from tests.features.watcher import CAR, GAP, HOUSE, Watcher, lens, uncalibrated
+
+D = 6
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(11)
+
+
+def test_the_first_query_and_queries_without_input_compare_with_nothing() -> None:
+    client = Watcher(lens(3))
+    assert client.ask((1.0, 2.0, 3.0)).probe is Probe.FIRST
+    assert client.ask(None).probe is Probe.FIRST
+    assert (client.stat(Stat.QUERIES), client.stat(Stat.INPUTS)) == (2.0, 1.0)
+
+
+def test_an_exact_repeat_is_one_whatever_its_fields_hold() -> None:
+    client = Watcher(lens(4))
+    client.ask((1.0, GAP, CAR, 0.0))
+    assert client.ask((5.0, GAP, CAR, 0.0)).probe in ONE_FIELD_CHANGES
+    assert client.ask((1.0, GAP, CAR, 0.0)).probe is Probe.REPEAT
+
+
+def test_repeats_do_not_push_others_out_of_the_memory() -> None:
+    client = Watcher(lens(3))
+    client.ask((1.0, 2.0, 3.0))
+    client.ask((9.0, 8.0, 7.0))
+    assert client.ask_all([(9.0, 8.0, 7.0)] * 50) == [Probe.REPEAT] * 50
+    assert client.ask((1.0, 2.0, 3.0)).probe is Probe.REPEAT
+
+
+class TestOneField:
+    base = (0.0, 10.0, -10.0, 5.0)
+
+    def change(self, value: float, field: int = 0) -> tuple[float, ...]:
+        return (*self.base[:field], value, *self.base[field + 1 :])
+
+    @pytest.mark.parametrize("view", [lens(4), uncalibrated(4)])
+    def test_bisection_is_a_search_from_the_first_midpoint_on(self, view: Lens) -> None:
+        client = Watcher(view)
+        low, high = 0.0, 4.0
+        assert client.ask_all([self.change(low), self.change(high)]) == [
+            Probe.FIRST,
+            Probe.ONE_FIELD,
+        ]
+        for go_up in (True, False, False, True, True, False):
+            middle = (low + high) / 2
+            assert client.ask(self.change(middle)).probe is Probe.ONE_FIELD_SEARCH
+            low, high = (middle, high) if go_up else (low, middle)
+
+    def test_ordinary_values_of_one_field_are_no_search(self) -> None:
+        client = Watcher(lens(4, grid=(1.0, 1.0, 1.0, 1.0)))
+        seen = client.ask_all(self.change(value) for value in (0.0, 30.0, 12.0, 3.0, 19.0, 50.0))
+        assert seen[1:] == [Probe.ONE_FIELD] * 5
+
+    def test_a_value_off_the_fields_grid_is_a_search(self) -> None:
+        client = Watcher(lens(4, grid=(1.0, 0.0, 0.0, 0.0)))
+        client.ask(self.base)
+        client.ask(self.change(7.0))
+        seen = client.ask(self.change(5.37))
+        assert seen.probe is Probe.ONE_FIELD_SEARCH
+        assert seen.off_grid
+
+    def test_leaving_a_field_out_is_a_search(self) -> None:
+        client = Watcher(uncalibrated(4))
+        client.ask(self.base)
+        for field in range(4):
+            assert client.ask(self.change(GAP, field)).probe is Probe.ONE_FIELD_SEARCH
+
+    def test_another_category_is_an_ordinary_change(self) -> None:
+        client = Watcher(lens(4))
+        client.ask((*self.base[:3], CAR))
+        assert client.ask((*self.base[:3], HOUSE)).probe is Probe.ONE_FIELD
+
+    def test_equal_steps_in_field_after_field_are_steps(self) -> None:
+        client = Watcher(lens(4))
+        client.ask(self.base)
+        seen = client.ask_all(self.change(self.base[j] + 0.125, j) for j in range(4))
+        assert seen[1:] == [Probe.ONE_FIELD_STEP] * 3
+
+    def test_two_fields_are_too_few_to_speak_of_one_field_changes(self) -> None:
+        client = Watcher(lens(2))
+        seen = client.ask_all([(0.0, 0.0), (3.0, 0.0), (1.5, 0.0), (0.0, 2.0)])
+        assert not set(seen) & ONE_FIELD_CHANGES
+
+    def test_counts_which_field_changed(self) -> None:
+        client = Watcher(lens(4))
+        client.ask(self.base)
+        client.ask_all(self.change(v, 2) for v in (1.0, 7.0, 20.0))
+        assert client.table.changed[0, :4].tolist() == [0, 0, 3, 0]
+
+
+class TestSweep:
+    values = (6.0, 12.0, 24.0, 36.0)
+
+    def test_the_same_values_in_the_same_order_on_record_after_record(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(D))
+        revalues = self.sweep(client, rng, [self.values] * 5)
+        assert not any(revalues[:4])
+        assert sum(revalues) >= 3 * 3
+        assert client.stat(Stat.REVALUES) == sum(revalues)
+
+    def test_another_order_on_every_record_is_no_sweep(self, rng: np.random.Generator) -> None:
+        client = Watcher(lens(D))
+        orders = [tuple(np.roll(self.values, k)) for k in range(4)]
+        assert not any(self.sweep(client, rng, orders))
+
+    def test_other_values_on_every_record_are_no_sweep(self, rng: np.random.Generator) -> None:
+        client = Watcher(lens(D))
+        orders = [tuple(rng.normal(size=4)) for _ in range(5)]
+        assert not any(self.sweep(client, rng, orders))
+
+    @staticmethod
+    def sweep(
+        client: Watcher, rng: np.random.Generator, orders: list[tuple[float, ...]]
+    ) -> list[bool]:
+        revalues = []
+        for order in orders:
+            record = 20.0 * rng.normal(size=D)
+            for value in order:
+                record[2] = value
+                revalues.append(client.ask(record).revalue)
+        return revalues
+
+
+class TestStructure:
+    def test_points_between_two_others_are_collinear(self, rng: np.random.Generator) -> None:
+        client = Watcher(lens(D))
+        a, b = 5 * rng.normal(size=(2, D))
+        client.ask_all([a, b])
+        seen = client.ask_all(a + t * (b - a) for t in (0.31, 0.77, 0.12))
+        assert seen == [Probe.COLLINEAR] * 3
+
+    def test_lines_are_seen_without_a_reference(self, rng: np.random.Generator) -> None:
+        client = Watcher(uncalibrated(D))
+        a, b = 5 * rng.normal(size=(2, D))
+        client.ask_all([a, b])
+        assert client.ask(a + 0.3 * (b - a)).probe is Probe.COLLINEAR
+
+    def test_mirrored_pairs_about_a_point_that_was_asked(self, rng: np.random.Generator) -> None:
+        client = Watcher(lens(D))
+        center = rng.normal(size=D)
+        client.ask(center)
+        for step in rng.normal(size=(4, D)):
+            client.ask(center + step)
+            assert client.ask(center - step).probe is Probe.SYMMETRIC
+
+    def test_pairs_about_a_centre_that_was_never_asked(self, rng: np.random.Generator) -> None:
+        client = Watcher(lens(D))
+        center = rng.normal(size=D)
+        seen = []
+        for step in rng.normal(size=(4, D)):
+            seen += client.ask_all([center + step, center - step])
+        assert seen[3::2] == [Probe.SYMMETRIC] * 3
+
+    def test_rounded_ordinary_values_are_not_searched_for_structure(
+        self, rng: np.random.Generator
+    ) -> None:
+        a, b = np.zeros(D), np.full(D, 8.0)
+        plain = Watcher(lens(D, grid=(1.0,) * D, gridded=True))
+        assert plain.ask_all([a, b, a + 0.25 * (b - a)])[-1] is Probe.FAR
+        strange = Watcher(lens(D, grid=(1.0,) * D, gridded=True))
+        strange.ask_all([a, b])
+        assert strange.ask(a + 0.25 * (b - a), p_value=0.001).probe is Probe.COLLINEAR
+
+    def test_independent_queries_are_far(self, rng: np.random.Generator) -> None:
+        client = Watcher(lens(D))
+        assert client.ask_all(10 * rng.normal(size=(100, D)))[1:] == [Probe.FAR] * 99
+
+
+class TestNear:
+    def test_near_is_told_from_far_by_the_references_distance(
+        self, rng: np.random.Generator
+    ) -> None:
+        base = np.zeros(D)
+        step = rng.normal(size=D)
+        step /= np.linalg.norm(step)
+        client = Watcher(lens(D, near=0.5))
+        client.ask(base)
+        assert client.ask(base + 0.3 * step).probe is Probe.NEAR
+        assert client.ask(base - 9.0 * step + rng.normal(size=D)).probe is Probe.FAR
+
+    def test_a_fixed_distance_from_seed_after_seed_is_a_step(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(D, near=0.5))
+        seeds = 20 * rng.normal(size=(6, D))
+        client.ask_all(seeds)
+        seen = client.ask_all(seeds + 0.1 * rng.choice([-1.0, 1.0], size=seeds.shape))
+        assert seen == [Probe.NEAR] + [Probe.NEAR_STEP] * 5
+
+    def test_nothing_is_near_without_a_reference(self, rng: np.random.Generator) -> None:
+        client = Watcher(uncalibrated(D))
+        seen = client.ask_all(1e-3 * rng.normal(size=(40, D)))
+        assert not {Probe.NEAR, Probe.NEAR_STEP} & set(seen)
+
+
+def test_a_flip_is_another_label_than_the_compared_querys() -> None:
+    client = Watcher(lens(3))
+    client.ask((0.0, 0.0, 0.0), label=1)
+    assert not client.ask((0.2, 0.0, 0.0), label=1).flip
+    assert client.ask((0.3, 0.0, 0.0), label=0).flip
+    assert client.ask((0.3, 0.0, 0.0), label=1).flip
+    assert not client.ask((0.3, 0.1, 0.0), label=-1).flip
+    assert client.stat(Stat.FLIPS) == 2
+
+
+def flags(seen: Observation) -> tuple[bool, bool, bool]:
+    return seen.strange, seen.off_grid, seen.low_margin
+
+
+def test_strange_off_grid_and_low_margins_are_flagged_and_counted() -> None:
+    client = Watcher(lens(3, low_margin=0.1, grid=(1.0, 0.1, 0.0)))
+    seen = client.ask((1.5, 0.25, 0.33), scores=(0.52, 0.48), p_value=0.001)
+    assert flags(seen) == (True, True, True)
+    plain = client.ask((7.0, 0.3, 0.77), scores=(0.9, 0.1), p_value=0.4)
+    assert flags(plain) == (False, False, False)
+    assert [client.stat(s) for s in (Stat.STRANGE, Stat.OFF_GRID, Stat.LOW_MARGINS)] == [1, 1, 1]
+    assert client.stat(Stat.MARGIN_SUM) == pytest.approx(0.04 + 0.8)
+
+
+def test_without_a_reference_nothing_is_strange_off_grid_or_low() -> None:
+    client = Watcher(uncalibrated(3))
+    seen = client.ask((1.5, 0.25, 0.33), scores=(0.5, 0.5), p_value=0.0001)
+    assert flags(seen) == (False, False, False)
+
+
+def test_records_are_new_heights_of_the_climbing_class_while_probing(
+    rng: np.random.Generator,
+) -> None:
+    client = Watcher(lens(D))
+    for score in np.linspace(0.2, 0.3, 8):
+        client.ask(1e-2 * rng.normal(size=D), scores=(1 - score, score))
+    climbing = [
+        client.ask(1e-2 * rng.normal(size=D), scores=(1 - score, score)).record
+        for score in np.linspace(0.31, 0.9, 20)
+    ]
+    resting = [client.ask(1e-2 * rng.normal(size=D), scores=(0.5, 0.5)).record for _ in range(20)]
+    assert all(climbing)
+    assert not any(resting)
+    assert client.table.records[0, 1] == 20
+    assert client.table.peaks[0, 1] == pytest.approx(0.9)
+
+
+def test_far_queries_set_no_records(rng: np.random.Generator) -> None:
+    client = Watcher(lens(D))
+    scores = np.linspace(0.1, 0.9, 40)
+    assert not any(client.ask(50 * rng.normal(size=D), scores=(1 - s, s)).record for s in scores)
+
+
+def test_each_natural_record_probed_from_close_by_is_an_anchor(rng: np.random.Generator) -> None:
+    client = Watcher(lens(D))
+    for anchors in range(1, 5):
+        record = 30 * rng.normal(size=D)
+        client.ask(record)
+        for _ in range(12):
+            client.ask(record + 1e-2 * rng.normal(size=D))
+        assert client.stat(Stat.ANCHORS) == anchors
+
+
+def test_strange_starting_points_are_no_natural_records(rng: np.random.Generator) -> None:
+    client = Watcher(lens(D))
+    for _ in range(4):
+        record = 30 * rng.normal(size=D)
+        client.ask(record, p_value=0.001)
+        for _ in range(12):
+            client.ask(record + 1e-2 * rng.normal(size=D), p_value=0.001)
+    assert client.stat(Stat.ANCHORS) == 1
+
+
+def test_times_give_gaps_and_never_run_backwards() -> None:
+    client = Watcher(lens(3))
+    for i, time_ms in enumerate((1000, 3000, 2000, 7000)):
+        client.ask((float(i), 2.0 * i, -7.0 * i), time_ms=time_ms)
+    assert client.stat(Stat.FIRST_MS) == 1000
+    assert client.stat(Stat.LAST_MS) == 7000
+    assert client.stat(Stat.GAP_MEAN) == pytest.approx((2.0 + 0.0 + 4.0) / 3)
+
+
+def test_the_memory_holds_the_last_queries_and_a_few_older_ones(rng: np.random.Generator) -> None:
+    client = Watcher(lens(D))
+    queries = (40 * rng.normal(size=(300, D))).astype(np.float32)
+    client.ask_all(queries)
+    order = client.table.order[0]
+    assert len(order) == MEMORY
+    assert sorted(order)[-RECENT:] == list(range(289, 301))
+    for slot, when in enumerate(order):
+        np.testing.assert_array_equal(client.table.memory[0, slot], queries[when - 1])
+    assert len(set(order)) == MEMORY
+
+
+def test_the_reservoir_is_the_same_every_time_and_spreads_over_the_past(
+    rng: np.random.Generator,
+) -> None:
+    queries = 40 * rng.normal(size=(500, D))
+    one, two = Watcher(lens(D)), Watcher(lens(D), row=3)
+    one.ask_all(queries)
+    two.ask_all(queries)
+    np.testing.assert_array_equal(one.table.order[0], two.table.order[3])
+    older = np.sort(one.table.order[0])[:-RECENT]
+    assert older.min() < 250
+    assert one.codes == two.codes
+
+
+def test_one_clients_queries_touch_no_other_row(rng: np.random.Generator) -> None:
+    client = Watcher(lens(D), row=1)
+    blank = [array.copy() for array in ClientTable(D, 4).arrays()]
+    client.ask_all(rng.normal(size=(40, D)))
+    for array, untouched in zip(client.table.arrays(), blank, strict=True):
+        for other in (0, 2, 3):
+            np.testing.assert_array_equal(array[other], untouched[other])
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 64])
+def test_any_width_and_wild_values_are_taken(width: int) -> None:
+    client = Watcher(lens(width))
+    wild = (0.0, GAP, CAR, 1e29, -1e29, 1e-300, HOUSE, float("inf"))
+    for i in range(60):
+        client.ask([wild[(i * j + i) % len(wild)] for j in range(1, width + 1)], label=i % 3)
+    assert client.stat(Stat.INPUTS) == 60
+    assert client.table.probes[0].sum() == 60

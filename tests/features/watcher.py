@@ -1,0 +1,77 @@
+"""One client before the kernel, query by query."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.batch import MAX_CLASSES, category_code
+from detector.features.catalogue import RowView
+from detector.features.observation import Observation, Probe, decode
+from detector.features.observe import Lens, observe
+from detector.features.state import ClientTable, Stat
+
+Cells = Sequence[float] | NDArray[np.floating]
+GAP = float("nan")
+CAR, HOUSE = category_code("car"), category_code("house")
+
+
+def lens(
+    width: int,
+    near: float = 0.5,
+    low_margin: float = 0.1,
+    grid: Sequence[float] = (),
+    gridded: bool = False,
+) -> Lens:
+    """What the kernel knows of a model whose fields are in scaled units already."""
+    return Lens(
+        calibrated=1,
+        gridded=int(gridded),
+        near=near,
+        low_margin=low_margin,
+        scale=np.ones(width),
+        grid=np.array(grid, dtype=float) if grid else np.zeros(width),
+        centroids=np.array([np.full(width, -1.0), np.full(width, 1.0)]),
+    )
+
+
+def uncalibrated(width: int) -> Lens:
+    """What the kernel knows of a model without a reference."""
+    return Lens(0, 0, 0.0, -1.0, np.ones(width), np.zeros(width), np.zeros((1, width)))
+
+
+class Watcher:
+    """Feeds one client's queries; keeps what the kernel said of each."""
+
+    def __init__(self, view: Lens, row: int = 0) -> None:
+        self.lens = view
+        self.row = row
+        self.table = ClientTable(len(view.scale), 4)
+        self.codes: list[int] = []
+
+    def ask(
+        self, cells: Cells | None, label: int = 0, scores: Sequence[float] = (), p_value: float = 0.5,
+        time_ms: int = 0,
+    ) -> Observation:  # fmt: skip
+        """Show one query."""
+        width = len(self.lens.scale)
+        given = np.full(width, np.nan) if cells is None else np.array(cells, dtype=np.float64)
+        known = np.full(MAX_CLASSES, np.nan)
+        known[: len(scores)] = scores
+        best = sorted(scores)[::-1]
+        margin = best[0] - best[1] if len(best) > 1 else np.nan
+        code = observe(
+            np.int64(self.row), given.astype(np.float32), given, cells is not None,
+            np.int64(label), known, np.float64(margin), np.int64(time_ms), np.float64(p_value),
+            self.lens, self.table.arrays(),
+        )  # fmt: skip
+        self.codes.append(code)
+        return decode(code)
+
+    def ask_all(self, queries: Iterable[Cells]) -> list[Probe]:
+        """Show many; returns how each was seen."""
+        return [self.ask(cells).probe for cells in queries]
+
+    def stat(self, stat: Stat) -> float:
+        """One statistic of the client."""
+        return RowView(self.table, self.row).stat(stat)
