@@ -84,8 +84,8 @@ def on_line(x: Any, a: Any, b: Any) -> float:
             size += np.float64(x[j]) ** 2
         elif not _same(x[j], a[j]) or not _same(x[j], b[j]):
             return np.nan
-    # Sparse rows often share a line in one or two fields by chance.
-    if square_a == 0.0 or square_b == 0.0 or moved < min(3, len(x) - 1):
+    # Sparse rows often share a line in one or two fields by chance, and rows of one field always.
+    if square_a == 0.0 or square_b == 0.0 or moved < max(2, min(3, len(x) - 1)):
         return np.nan
     t = dot / square_b
     residual = max(square_a - dot * dot / square_b, 0.0)

@@ -72,6 +72,12 @@ class TestOnLine:
         b[:2] = 1.0
         assert np.isnan(on_line(row(*(0.5 * (a + b))), row(*a), row(*b)))
 
+    @pytest.mark.parametrize("width", [1, 2])
+    def test_rows_of_one_changing_field_are_on_no_line(self, width: int) -> None:
+        a, b, x = np.zeros(width), np.zeros(width), np.zeros(width)
+        b[0], x[0] = 1.0, 0.3
+        assert np.isnan(on_line(row(*x), row(*a), row(*b)))
+
     def test_categories_and_gaps_must_agree(self) -> None:
         a, b = [*self.a, CAR, GAP], [*self.b, CAR, GAP]
         x = 0.3 * self.a + 0.7 * self.b

@@ -50,9 +50,13 @@ class Watcher:
         self.codes: list[int] = []
 
     def ask(
-        self, cells: Cells | None, label: int = 0, scores: Sequence[float] = (), p_value: float = 0.5,
+        self,
+        cells: Cells | None,
+        label: int = 0,
+        scores: Sequence[float] = (),
+        p_value: float = 0.5,
         time_ms: int = 0,
-    ) -> Observation:  # fmt: skip
+    ) -> Observation:
         """Show one query."""
         width = len(self.lens.scale)
         given = np.full(width, np.nan) if cells is None else np.array(cells, dtype=np.float64)

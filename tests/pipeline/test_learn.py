@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from detector.events.model import ModelKey
+from detector.kit.errors import ConfigurationError
+from detector.pipeline.learn import MIN_CLIENTS, MIN_EVENTS, ReferenceBuilder, learn
+from detector.scoring.hypotheses import ALL
+from tests.scoring.traffic import (
+    MODEL,
+    benign,
+    benign_log,
+    event,
+    interleave,
+    located,
+    path_finding,
+    reference,
+)
+
+
+def built(clients: int, each: int) -> ReferenceBuilder:
+    builder = ReferenceBuilder(MODEL)
+    builder.add(interleave([benign(f"benign-{k}", each, k) for k in range(clients)]))
+    return builder
+
+
+@pytest.mark.parametrize(("clients", "each"), [(MIN_CLIENTS - 1, 500), (50, 3), (0, 0)])
+def test_too_little_traffic_is_refused_with_what_is_missing(clients: int, each: int) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"{MIN_EVENTS} events .* {clients * each} events"
+    ):
+        built(clients, each).build()
+
+
+def test_the_least_traffic_allowed_suffices() -> None:
+    learnt = built(MIN_CLIENTS, MIN_EVENTS // MIN_CLIENTS).build()
+    assert (learnt.clients, learnt.events) == (MIN_CLIENTS, MIN_EVENTS)
+
+
+def test_only_the_models_own_events_with_inputs_count() -> None:
+    builder = built(MIN_CLIENTS, MIN_EVENTS)
+    events = builder.build().events
+    builder.add(located(event("silent", i, None) for i in range(50)))
+    other = ModelKey("acme", "churn")
+    builder.add(located(event("other", i, {"x": 1.0}, other) for i in range(50)))
+    assert builder.build().events == events
+
+
+def test_learning_is_deterministic() -> None:
+    assert learn(MODEL, benign_log()).digest() == reference().digest()
+
+
+def test_every_hypothesis_is_calibrated() -> None:
+    learnt = reference()
+    for hypothesis in ALL:
+        null = learnt.nulls[hypothesis.technique]
+        assert len(null) == 2 * len(hypothesis.stages)
+        assert min(null) > 0
+        assert np.isfinite(learnt.ceilings[hypothesis.technique])
+    assert learnt.near > 0
+    assert np.isfinite(learnt.vectors).all()
+
+
+def test_a_single_intruder_does_not_raise_a_ceiling() -> None:
+    streams = [benign(f"benign-{k}", 40, k) for k in range(20)]
+    plain = learn(MODEL, interleave(streams))
+    tainted = learn(MODEL, interleave([*streams, path_finding("eve", 40, 1)]))
+    name = "tree_path_finding"
+    assert tainted.ceilings[name] == pytest.approx(plain.ceilings[name], abs=1.0)

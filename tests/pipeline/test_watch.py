@@ -1,0 +1,103 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from detector.events.model import PredictionEvent
+from detector.features.catalogue import CATALOGUE
+from detector.pipeline.watch import ModelWatch
+from detector.reference.picture import Reference
+from detector.scoring.hypotheses import ALL
+from detector.scoring.tables import ScoringPolicy
+from tests.scoring.traffic import (
+    MODEL,
+    START_MS,
+    benign,
+    event,
+    located,
+    path_finding,
+    person,
+    reference,
+)
+
+
+def watch(picture: Reference | None = None, max_clients: int = 1000) -> ModelWatch:
+    return ModelWatch(MODEL, picture, ScoringPolicy(), max_clients)
+
+
+def queries_of(events: Sequence[PredictionEvent], model: ModelWatch) -> list[int]:
+    return [profile.queries for _, profile in model.process(located(events)).profiles]
+
+
+def test_profiles_come_at_fixed_ordinals_of_a_clients_life() -> None:
+    assert queries_of(benign("alice", 600, 1), watch(reference())) == [32, 64, 128, 256, 512]
+
+
+def test_a_profile_says_who_since_when_and_how_it_looks() -> None:
+    _, profile = watch(reference()).process(located(benign("alice", 40, 1))).profiles[0]
+    assert profile.client.client_id == "alice"
+    assert profile.first_seen == datetime.fromtimestamp(START_MS / 1000, UTC)
+    assert profile.last_seen == datetime.fromtimestamp((START_MS + 31 * 2000) / 1000, UTC)
+    assert profile.status == "calibrated"
+    assert set(profile.features) <= {feature.name for feature in CATALOGUE}
+    assert set(profile.scores) == {item.technique for item in ALL}
+
+
+def test_every_finding_comes_with_a_profile_of_the_same_event() -> None:
+    watched = watch(reference()).process(located(path_finding("eve", 200, 1)))
+    at = [index for index, _ in watched.profiles]
+    assert watched.findings
+    assert {index for index, _ in watched.findings} <= set(at)
+
+
+def test_findings_name_the_event_they_were_found_at() -> None:
+    events = located(path_finding("eve", 200, 1))
+    for index, found in watch(reference()).process(events).findings:
+        assert found.event_id == events[index].event.event_id
+        assert found.position == events[index].position
+        assert found.query == index + 1
+        assert found.time_ms == events[index].event.time_ms
+
+
+def test_a_running_attack_is_reported_ever_more_rarely() -> None:
+    watched = watch(reference()).process(located(path_finding("eve", 3000, 1)))
+    at = [f.query for _, f in watched.findings if f.technique == "tree_path_finding"]
+    assert 3 <= len(at) <= 40
+    gaps = np.diff(at)
+    assert gaps.min() >= 16
+    assert gaps[-1] > 5 * gaps[0]
+
+
+def test_suspicion_falls_on_the_suspect_alone() -> None:
+    model = watch(reference())
+    model.process(located([*path_finding("eve", 100, 1), *benign("alice", 100, 2)]))
+    assert model.suspected("eve")
+    assert not model.suspected("alice")
+    assert not model.suspected("stranger")
+
+
+def test_suspicion_outlives_a_new_reference() -> None:
+    model = watch()
+    model.process(located(path_finding("eve", 100, 1)))
+    model.adopt(reference())
+    assert model.suspected("eve")
+    assert model.clients == 1
+    assert queries_of(benign("alice", 40, 3), model) == [32]
+
+
+def test_fields_that_the_reference_never_saw_carry_no_evidence() -> None:
+    rng = np.random.default_rng(4)
+    rows = [person(rng) for _ in range(80)]
+    plain = watch(reference()).process(located(event("a", i, row) for i, row in enumerate(rows)))
+    more = watch(reference()).process(
+        located(event("a", i, {**row, f"unknown-{i}": i}) for i, row in enumerate(rows))
+    )
+    assert [p.features for _, p in plain.profiles] == [p.features for _, p in more.profiles]
+
+
+def test_the_same_client_comes_back_blank_after_it_had_to_leave() -> None:
+    model = watch(reference(), max_clients=64)
+    model.process(located(benign("alice", 40, 1)))
+    for begin in range(0, 200, 20):
+        model.process(located(event(f"c{begin + i}", 0, None) for i in range(20)))
+    assert queries_of(benign("alice", 40, 1), model) == [32]

@@ -1,0 +1,104 @@
+from dataclasses import fields, replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from detector.events.model import ModelKey
+from detector.kit.errors import ConfigurationError
+from detector.reference.fields import Fields
+from detector.reference.picture import Reference
+from tests.scoring.traffic import reference
+
+
+def assert_same(a: Reference, b: Reference) -> None:
+    for item in fields(Reference):
+        x, y = getattr(a, item.name), getattr(b, item.name)
+        if isinstance(x, Fields):
+            for part in fields(Fields):
+                np.testing.assert_array_equal(getattr(x, part.name), getattr(y, part.name))
+        elif isinstance(x, np.ndarray):
+            np.testing.assert_array_equal(x, y)
+        else:
+            assert x == y, item.name
+
+
+def tampered(**values: object) -> bytes:
+    plain = msgspec.msgpack.decode(reference().to_bytes())
+    return msgspec.msgpack.encode({**plain, **values})
+
+
+def test_bytes_bring_back_the_same_picture() -> None:
+    there = reference()
+    back = Reference.from_bytes(there.to_bytes())
+    assert_same(there, back)
+    assert isinstance(back.model, ModelKey)
+    assert back.digest() == there.digest()
+    assert back.to_bytes() == there.to_bytes()
+
+
+def test_the_digest_tells_pictures_apart() -> None:
+    assert replace(reference(), near=9.0).digest() != reference().digest()
+
+
+def test_another_format_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ConfigurationError, match="rebuild"):
+        Reference.from_bytes(tampered(format=999))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x01",
+        b"\xa3abc",
+        b"\x90",
+        b"\x80",
+        b"not a reference",
+        b'{"format": 1}',
+        msgspec.msgpack.encode({"format": 1}),
+        msgspec.msgpack.encode({1: 2}),
+    ],
+)
+def test_anything_else_is_refused(body: bytes) -> None:
+    with pytest.raises(ConfigurationError, match="not a reference"):
+        Reference.from_bytes(body)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_a_cut_body_is_refused(share: float) -> None:
+    body = reference().to_bytes()
+    with pytest.raises(ConfigurationError):
+        Reference.from_bytes(body[: int(share * len(body))])
+
+
+SHORT = {"shape": [1], "data": b"12345678"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"fields": 3},
+        {"fields": {}},
+        {"model": 3},
+        {"names": 3},
+        {"nulls": []},
+        {"precision": {"shape": [2], "data": b"1234"}},
+        {"precision": SHORT},
+        {"calibration": SHORT},
+        {"centroids": SHORT},
+        {"names": ["only one"]},
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="not a reference"):
+        Reference.from_bytes(tampered(**values))
+
+
+def test_the_summary_tells_what_was_learnt() -> None:
+    summary = reference().summary()
+    assert (summary["fields"], summary["numeric_fields"], summary["gridded_fields"]) == (7, 6, 3)
+    assert (summary["events"], summary["clients"]) == (2400, 40)
+    assert summary["has_scores"] is True
+    assert isinstance(summary["near_distance"], float)
+    assert summary["near_distance"] > 0

@@ -1,0 +1,51 @@
+"""Clients as hypotheses meet them, made by real queries through the real kernel."""
+
+from functools import cache
+
+import numpy as np
+
+from detector.events.batch import ColumnTable, assemble
+from detector.events.located import LocatedEvent
+from detector.features.catalogue import RowView, read_features
+from detector.features.lens import make_lens, view_cells
+from detector.features.observe import observe
+from detector.features.state import ClientTable
+from detector.scoring.hypothesis import Situation
+from detector.scoring.judge import Moment
+from tests.scoring.traffic import ATTACKS, MODEL, benign, event, located, person, reference
+
+STREAMS = {attack.__name__: attack for attack in ATTACKS} | {"benign": benign}
+NAMES = (*STREAMS, "no_input")
+QUERIES = 150
+
+
+def _events(name: str) -> list[LocatedEvent]:
+    if name == "no_input":
+        rng = np.random.default_rng(1)
+        rows = [person(rng) if i % 9 == 0 else None for i in range(QUERIES)]
+        return located(event("client", i, row, output=None) for i, row in enumerate(rows))
+    return located(STREAMS[name]("client", QUERIES, 1))
+
+
+@cache
+def moment(name: str) -> Moment:
+    """The client of that name at its last query."""
+    picture = reference()
+    columns = ColumnTable(picture.names, len(picture.names))
+    batch = assemble(MODEL, _events(name), columns)
+    table = ClientTable(len(picture.names), 1)
+    z, lens = view_cells(batch.cells, picture), make_lens(picture, len(picture.names))
+    p_values = picture.p_values(batch.cells)
+    for i in range(len(batch)):
+        observe(
+            np.int64(0), z[i], batch.cells[i], bool(batch.has_input[i]), batch.labels[i],
+            batch.scores[i], batch.margins[i], batch.time_ms[i], p_values[i], lens, table.arrays(),
+        )  # fmt: skip
+    view = RowView(table, 0, len(picture.centroids))
+    return Moment(batch.events[-1], batch.positions[-1], view, picture.names, True)
+
+
+def situation(name: str) -> Situation:
+    """The same client before a hypothesis."""
+    at = moment(name)
+    return Situation(at.view, read_features(at.view), at.names, (QUERIES,) * 4, 1, QUERIES, True)
