@@ -11,7 +11,7 @@ class Probe(IntEnum):
     REPEAT: equal to a remembered query.
     ONE_FIELD: differs from a remembered query in one field, by an ordinary value.
     ONE_FIELD_SEARCH: the same, by a value that a search would choose: the midpoint of two values
-        tried before, off the field's natural grid, or a field left out.
+        tried before, or a field left out.
     ONE_FIELD_STEP: the same, by an artificial step in another field than the one before.
     COLLINEAR: several fields, on one line with two remembered queries.
     SYMMETRIC: several fields, mirrored at a remembered query or closing a pair of equal centres.
@@ -47,7 +47,7 @@ class Observation(NamedTuple):
         record: Some class reached its highest score of this client so far, while probing.
         flip: The label differs from that of the remembered query it was compared with.
         strange: Among the strangest 2% of benign queries.
-        off_grid: Some number is off the grid that all benign values of its field keep.
+        off_grid: Two numbers or more are off the grid that all benign values of their fields keep.
         low_margin: The margin is under the reference's 5% quantile.
         revalue: The swept field takes the value that stood in this place on the record before.
     """

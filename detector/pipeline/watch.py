@@ -125,7 +125,9 @@ class ModelWatch:
         moment = Moment(
             batch.events[i], batch.positions[i], view, names, self.reference is not None
         )
-        findings = self._judge.decide(mask, moment, self._evidence[row], self._first[row])
+        findings = []
+        if mask != 1 << PROFILE_DUE:
+            findings = self._judge.decide(mask, moment, self._evidence[row], self._first[row])
         found.findings.extend((i, finding) for finding in findings)
         if mask >> PROFILE_DUE & 1:
             self._novel(i, moment, row, found)

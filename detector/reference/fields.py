@@ -9,7 +9,7 @@ from detector.events.batch import CATEGORY_CEILING, Floats
 
 KNOTS = 129
 MAX_CATEGORIES = 64
-GRIDS = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001, 1e-4)
+GRIDS = (1.0, 0.1, 0.01, 0.001, 1e-4)
 GRID_TOLERANCE = 1e-6
 
 

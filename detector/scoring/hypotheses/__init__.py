@@ -2,7 +2,11 @@
 
 from detector.scoring.hypotheses.attribute_sweep import AttributeSweep
 from detector.scoring.hypotheses.boundary_hugging import BoundaryHugging
-from detector.scoring.hypotheses.boundary_probing import BoundaryEvasion, LabelOnlyMembership
+from detector.scoring.hypotheses.boundary_probing import (
+    BoundaryEvasion,
+    BoundaryWalk,
+    LabelOnlyMembership,
+)
 from detector.scoring.hypotheses.line_search import LineSearch
 from detector.scoring.hypotheses.off_manifold import OffManifoldQuerying
 from detector.scoring.hypotheses.path_finding import TreePathFinding
@@ -26,4 +30,5 @@ ALL: tuple[Hypothesis, ...] = (
     LabelOnlyMembership(),
     AugmentationMembership(),
     CoordinateEvasion(),
+    BoundaryWalk(),
 )

@@ -7,6 +7,13 @@ Zhang 2021) measures the distance to the boundary for record after record.
 
 from detector.features.observation import PERTURBATIONS, STRUCTURED, Observation, Probe
 from detector.scoring.finding import AttackClass, Evidence
+from detector.scoring.hypotheses.perturbation import (
+    PROBING,
+    keeps_label,
+    probing_level,
+    returns_to_a_record,
+    structure,
+)
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation, Stage
 
@@ -36,12 +43,19 @@ def hugging_level(seen: Observation) -> int:
     return 3 if seen.probe in STRUCTURED else 2
 
 
+def artificial(at: Situation) -> bool:
+    """Return whether values or their placement are unnatural; a sensor near the boundary is not."""
+    unnatural = at.feature("off_grid_share") + at.feature("strange_share")
+    return unnatural >= 0.15 or at.feature("structured_share") >= 0.05
+
+
 def hugs(at: Situation) -> bool:
     """Return whether labels flip from close by and queries bunch around points."""
     near = at.feature("near_share")
     bunched = at.view.share(PERTURBATIONS - {Probe.COLLINEAR})
     return (
         at.query >= PATIENCE
+        and artificial(at)
         and near >= 0.1
         and at.feature("flip_share") >= 0.1 * near
         and bunched >= 0.5 * at.share(Probe.COLLINEAR)
@@ -71,7 +85,7 @@ class BoundaryEvasion:
     atlas = ("AML.T0043.001", "AML.T0042")
     needs = frozenset({Need.INPUT, Need.LABEL})
     stages = HUGGING
-    explains = COVERED
+    explains = COVERED | {"boundary_walk"}
     budget = 2500
 
     def level(self, seen: Observation) -> int:
@@ -87,6 +101,36 @@ class BoundaryEvasion:
         return boundary_evidence(at)
 
 
+class BoundaryWalk:
+    """The boundary's far side is walked along towards a record (Brendel et al. 2018)."""
+
+    technique = "boundary_walk"
+    attack_class = AttackClass.EVASION
+    atlas = ("AML.T0043.001", "AML.T0042")
+    needs = frozenset({Need.INPUT})
+    stages = PROBING
+    explains = COVERED - {"coordinate_steps"}
+    budget = 2500
+
+    def level(self, seen: Observation) -> int:
+        """Return the level of artificial probing; a good walk hardly ever flips the label."""
+        return probing_level(seen)
+
+    def holds(self, at: Situation) -> bool:
+        """Return whether close points of one label keep stepping back towards a record."""
+        near = at.feature("near_share")
+        return (
+            keeps_label(at)
+            and near >= 0.3
+            and returns_to_a_record(at)
+            and at.feature("label_dominance") >= 0.6
+        )
+
+    def evidence(self, at: Situation) -> tuple[Evidence, ...]:
+        """Return the probing, and how the queries were placed."""
+        return (structure(at), *boundary_evidence(at))
+
+
 class LabelOnlyMembership:
     """The boundary is searched around record after record."""
 
@@ -95,7 +139,7 @@ class LabelOnlyMembership:
     atlas = ("AML.T0024.000",)
     needs = frozenset({Need.INPUT, Need.LABEL})
     stages = HUGGING
-    explains = COVERED | {"boundary_probing"}
+    explains = COVERED | {"boundary_probing", "boundary_walk"}
     budget = 25000
 
     def level(self, seen: Observation) -> int:

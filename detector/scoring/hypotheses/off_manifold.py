@@ -1,11 +1,12 @@
 """Synthetic queries (equation solving, random and other-domain inputs): Tramèr et al. 2016."""
 
-from detector.features.observation import ONE_FIELD_CHANGES, PERTURBATIONS, Observation
+from detector.features.observation import ONE_FIELD_CHANGES, PERTURBATIONS, Observation, Probe
 from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.wording import percent, statement
-from detector.scoring.hypothesis import Need, Situation, Stage
+from detector.scoring.hypothesis import SKIP, Need, Situation, Stage
 
 PATIENCE = 12
+LAST_RESORT = 40
 
 
 class OffManifoldQuerying:
@@ -25,13 +26,19 @@ class OffManifoldQuerying:
     budget = 1000
 
     def level(self, seen: Observation) -> int:
-        """Return 1 for a strange input, 2 for one that also leaves its fields' natural grids."""
+        """Return 1 for a strange input, 2 for one off its grids too; repeats say nothing."""
+        if seen.probe is Probe.REPEAT:
+            return SKIP
         return int(seen.strange) + int(seen.strange and seen.off_grid)
 
     def holds(self, at: Situation) -> bool:
-        """Return whether the strange inputs stand alone instead of probing one another."""
-        close = at.view.share(PERTURBATIONS | ONE_FIELD_CHANGES)
-        return at.query >= PATIENCE and close < 0.4
+        """Return whether the strange inputs stand alone instead of probing one another.
+
+        Close probing by artificial values has better explanations; after some patience, none came.
+        """
+        if at.view.share(PERTURBATIONS | ONE_FIELD_CHANGES) < 0.4:
+            return at.query >= PATIENCE
+        return at.query >= LAST_RESORT and at.feature("off_grid_share") >= 0.5
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the shares of strange inputs against what benign clients show."""

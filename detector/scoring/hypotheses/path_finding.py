@@ -7,7 +7,7 @@ from detector.scoring.hypothesis import Need, Situation, Stage
 
 
 class TreePathFinding:
-    """One field changes a query, by values that halve intervals or lie off the natural grid."""
+    """One field changes a query, by values that halve intervals."""
 
     technique = "tree_path_finding"
     attack_class = AttackClass.EXTRACTION
@@ -44,8 +44,8 @@ class TreePathFinding:
             statement(
                 "one_field_changes",
                 f"{percent(at.feature('one_field_share'))} of {at.query} queries differ from a "
-                f"recent one in exactly one field; {search} of {one} by a midpoint, an off-grid "
-                f"value or a field left out",
+                f"recent one in exactly one field; {search} of {one} by the midpoint of two values "
+                f"tried before or by a field left out",
                 one_field=one, searching=search, queries=at.query,
             ),
             statement("searched_field", f"field {name} was varied alone {times} times",

@@ -64,11 +64,15 @@ def hunts_one_class(at: Situation) -> bool:
 def steps_around_natural_records(at: Situation) -> bool:
     """Return whether natural records are changed by steps field by field, as evasion does."""
     steps = at.share(Probe.ONE_FIELD_STEP)
-    return (
-        at.feature("probed_records") >= 2
-        and steps >= max(0.1, 0.5 * at.feature("near_share"))
-        and at.feature("strange_share") < 0.6
+    natural = at.feature("strange_share") < 0.1 and at.query >= 2 * PATIENCE
+    return steps >= max(0.1, 0.5 * at.feature("near_share")) and (
+        natural or (at.feature("probed_records") >= 2 and at.feature("strange_share") < 0.6)
     )
+
+
+def returns_to_a_record(at: Situation) -> bool:
+    """Return whether close points keep falling on lines, as when stepping back to a record."""
+    return counted(at, Probe.COLLINEAR) >= 3
 
 
 def structure(at: Situation) -> Evidence:
@@ -112,6 +116,7 @@ class ConfidenceAscent:
             keeps_label(at)
             and (climbs(at) or hunts_one_class(at))
             and not steps_around_natural_records(at)
+            and not returns_to_a_record(at)
         )
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
@@ -165,6 +170,7 @@ class JacobianAugmentation:
             and not climbs(at)
             and not hunts_one_class(at)
             and not steps_around_natural_records(at)
+            and not returns_to_a_record(at)
         )
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
