@@ -35,7 +35,7 @@ demo: $(INSTALLED) ## replay real attacks and benign clients, print the incident
 serve: $(INSTALLED) ## serve the API on loopback
 	@$(BIN)/querywatch serve
 
-test: check ## check, then run every test
+test: $(EVALUATION) check ## check, then run every test
 	$(BIN)/python -m pytest
 
 check: $(INSTALLED) ## format, lint, types, import contracts

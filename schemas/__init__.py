@@ -1,0 +1,1 @@
+"""JSON Schemas of what querywatch reads and prints, with examples."""

@@ -41,17 +41,17 @@ def demo(
     """
     from detector import bootstrap
     from detector.cli import learn
-    from detector.evaluation import demo_data
+    from detector.evaluation.demo_data import log_path, reference_path, truth_path
 
     console = results()
     if settings.database_url == DATABASE_URL:
         _remove_last_run()
     console.print("Learning what benign traffic looks like, then replaying a week's log …")
     with closing(bootstrap.open_database(settings)) as store:
-        learn.learn_references(store, [str(demo_data.reference_path())], origin="demo")
-        stats = replay_logs(settings, store, [str(demo_data.log_path())])
+        learn.learn_references(store, [str(reference_path())], origin="demo")
+        stats = replay_logs(settings, store, [str(log_path())])
         incidents = all_incidents(store)
-    truth = read_truth(demo_data.truth_path())
+    truth = read_truth(truth_path())
     _print_incidents(console, incidents, show)
     _print_scorecard(console, stats, score(truth, incidents))
     _print_next(console, settings)

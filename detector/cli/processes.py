@@ -15,6 +15,7 @@ from detector.cli.supervise import Part, supervise
 from detector.config import Settings
 from detector.delivery.service import DeliveryService
 from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.kit.memory import settle_garbage_collector
 from detector.pipeline.ports import Store
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,9 @@ def _reading(
 ) -> Part:
     # The Kafka client is made in the thread that uses it; a broker that is away is waited for.
     def read() -> None:
-        bootstrap.kafka_loop(settings, store, registry, stop).run()
+        loop = bootstrap.kafka_loop(settings, store, registry, stop)
+        settle_garbage_collector()
+        loop.run()
 
     return Part("stream", read, stop.set)
 

@@ -14,6 +14,7 @@ from detector.cli.render import counted, incident_table
 from detector.config import Settings
 from detector.incidents.model import Incident, Severity
 from detector.kit.errors import ConfigurationError
+from detector.kit.memory import settle_garbage_collector
 from detector.pipeline.ports import Store
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def replay_logs(settings: Settings, store: Store, logs: list[str]) -> "Stats":
     from detector import bootstrap
 
     with progress("Reading the log") as advance:
-        return bootstrap.file_loop(settings, store, logs, advance).run()
+        loop = bootstrap.file_loop(settings, store, logs, advance)
+        settle_garbage_collector()
+        return loop.run()
 
 
 def print_outcome(stats: "Stats", incidents: list[Incident]) -> None:

@@ -130,7 +130,7 @@ CATALOGUE: tuple[Feature, ...] = (
         _ratio(Stat.STRANGE, Stat.INPUTS),
     ),
     Feature(
-        "off_grid_share", C, "share", "Share of queries with numbers off their fields' natural grids",
+        "off_grid_share", C, "share", "Share of queries with numbers off their natural grids",
         _ratio(Stat.OFF_GRID, Stat.INPUTS),
     ),
     Feature(

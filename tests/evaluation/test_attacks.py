@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("art")
-
 from detector.evaluation import population
 from detector.evaluation.attacks import ATTACKS
 from detector.evaluation.attacks.attack import Attack, Attacker

