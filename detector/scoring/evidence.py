@@ -83,9 +83,9 @@ def score(
         mask = 0
         for h in range(len(stage_counts)):
             state = evidence[row, h]
+            if state[0] == 0.0:
+                first_offsets[row, h] = offsets[i]
             value = weigh(state, levels[h, code], n, stages[h], stage_counts[h])
-            if state[LOG_E] == 0.0:
-                first_offsets[row, h] = offsets[i] + 1
             if (value >= thresholds[h] or state[FIRED] > 0.0) and n >= state[DUE]:
                 mask |= 1 << h
         if n == 32 or n == 64 or n == 128 or n % 256 == 0:

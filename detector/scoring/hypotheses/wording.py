@@ -26,7 +26,7 @@ def families(at: Situation) -> tuple[Evidence, ...]:
     for family, names in FAMILIES.items():
         numbers = {name: at.features[name] for name in names if name in at.features}
         if numbers:
-            parts = (f"{n.replace('_', ' ')} {v:.2f} {units[n]}" for n, v in numbers.items())
+            parts = (f"{n.replace('_', ' ')} {_amount(v, units[n])}" for n, v in numbers.items())
             kind = family.value.replace(" ", "_").replace("-", "_")
             found.append(statement(kind, f"{family.value.capitalize()}: {', '.join(parts)}",
                                    **numbers))  # fmt: skip
@@ -48,6 +48,10 @@ def busiest_field(at: Situation) -> tuple[str, int]:
 def swept_field(at: Situation) -> str:
     """Return the field that takes value after value."""
     return field_name(at, int(at.view.stat(Stat.SWEEP_FIELD)) - 1)
+
+
+def _amount(value: float, unit: str) -> str:
+    return percent(value) if unit == "share" else f"{value:.2f} {unit}"
 
 
 def percent(share: float) -> str:
