@@ -96,6 +96,10 @@ class ColumnTable:
         """Field names in column order."""
         return tuple(self._fields)
 
+    def knows(self, item: Input | None) -> bool:
+        """Return whether the input would add no column."""
+        return len(self._fields) >= self._max_fields or _named(item).keys() <= self._fields.keys()
+
     def columns(self, names: Collection[str]) -> list[int]:
         """Return the column of each name, -1 where the table is full."""
         table = self._fields
@@ -226,6 +230,12 @@ def _score_row(output: Output | None, label: int, table: ColumnTable) -> dict[in
 
 def _scores(outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable) -> Floats:
     """Return the (n, MAX_CLASSES) scores, at once when every output lists as many classes."""
+    return np.clip(_raw_scores(outputs, labels, table), -NUMBER_LIMIT, NUMBER_LIMIT)
+
+
+def _raw_scores(
+    outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable
+) -> Floats:
     matrix = np.full((len(outputs), MAX_CLASSES), np.nan)
     listed = [output.scores for output in outputs if output and isinstance(output.scores, list)]
     if len(listed) == len(outputs) and len(set(map(len, listed))) == 1 < len(listed[0]):

@@ -111,6 +111,12 @@ class ClientTable:
         return sum(getattr(self, name).itemsize * getattr(self, name)[:1].size
                    for name in self._ARRAYS)  # fmt: skip
 
+    def widen_memory(self, width: int) -> None:
+        """Take inputs of more columns; remembered queries lack the new ones."""
+        added = width - self.width
+        self.memory = np.pad(self.memory, ((0, 0), (0, 0), (0, added)), constant_values=np.nan)
+        self.width = width
+
     def forget_memory(self, width: int) -> None:
         """Drop the remembered queries, not the statistics, and take inputs of another width."""
         self.width = width

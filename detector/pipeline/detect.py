@@ -77,23 +77,33 @@ class Learning:
         self._cap = max(int(policy.learn_events * policy.learn_share), 1)
         self._events: list[LocatedEvent] = []
         self._counts: dict[str, int] = {}
+        self._left_out: set[str] = set()
 
     def take(self, item: LocatedEvent) -> bool:
         """Collect one event; true when there is enough."""
         client = item.event.client_id
         count = self._counts.get(client, 0)
-        if item.event.input is None or count >= self._cap:
+        if item.event.input is None or count >= self._cap or client in self._left_out:
             return False
-        if len(self._counts) >= 8 * self._policy.learn_clients and client not in self._counts:
+        if len(self._events) >= self._policy.learn_events and count:
+            # Enough events: only clients not heard yet are still wanted, so memory is bounded.
             return False
         self._counts[client] = count + 1
         self._events.append(item)
+        return self._full()
+
+    def _full(self) -> bool:
         enough = len(self._events) >= self._policy.learn_events
         return enough and len(self._counts) >= self._policy.learn_clients
 
-    def benign(self, watch: ModelWatch) -> list[LocatedEvent]:
-        """Return what was collected from clients that nothing speaks against."""
-        return [item for item in self._events if not watch.suspected(item.event.client_id)]
+    def benign(self, watch: ModelWatch) -> list[LocatedEvent] | None:
+        """Leave suspects out for good; return what was collected when it is still enough."""
+        suspects = {client for client in self._counts if watch.suspected(client)}
+        self._left_out |= suspects
+        for client in suspects:
+            del self._counts[client]
+        self._events = [i for i in self._events if i.event.client_id not in suspects]
+        return self._events if self._full() else None
 
 
 class Detector:
@@ -131,8 +141,9 @@ class Detector:
                 watched = self._watches[model].process(part)
                 findings.extend((indices[start + k], found) for k, found in watched.findings)
                 profiles.extend((indices[start + k], made) for k, made in watched.profiles)
-                if full is not None:
-                    frozen.append(self._freeze(model, full))
+                benign = full.benign(self._watches[model]) if full else None
+                if benign is not None:
+                    frozen.append(self._freeze(model, benign))
                 start += len(part)
         findings.sort(key=lambda pair: pair[0])
         profiles.sort(key=lambda pair: pair[0])
@@ -155,11 +166,11 @@ class Detector:
                     return events[: i + 1], learning
         return events, None
 
-    def _freeze(self, model: ModelKey, learning: Learning) -> FrozenReference:
+    def _freeze(self, model: ModelKey, benign: Sequence[LocatedEvent]) -> FrozenReference:
         """Turn what a model has shown into its reference, and judge by it from now on."""
         del self._learning[model]
         watch = self._watches[model]
-        reference = learn(model, learning.benign(watch))
+        reference = learn(model, benign)
         watch.adopt(reference)
         body = reference.to_bytes()
         return FrozenReference(

@@ -17,7 +17,7 @@ from detector.features.state import ClientTable, Stat
 from detector.pipeline.ports import ClientProfile
 from detector.reference.picture import Reference
 from detector.reference.sketch import MAX_COLUMNS, fold
-from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, WIDTH, score
+from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, SINCE, WIDTH, score
 from detector.scoring.finding import Finding
 from detector.scoring.hypotheses import ALL
 from detector.scoring.judge import Judge, Moment, anomaly
@@ -45,12 +45,11 @@ class ModelWatch:
         self._policy = policy
         self._judge = Judge(ALL, policy)
         self._columns = ColumnTable()
-        self._table = ClientTable(0, FIRST_CAPACITY)
+        first = min(FIRST_CAPACITY, max_clients)
+        self._table = ClientTable(0, first)
         self._evidence = np.zeros((self._table.capacity, len(ALL), WIDTH), dtype=np.float32)
         self._first = np.zeros((self._table.capacity, len(ALL)), dtype=np.int64)
-        self._rows = ClientRows(
-            FIRST_CAPACITY, max_clients, self._grow, self._clear, self._under_suspicion
-        )
+        self._rows = ClientRows(first, max_clients, self._grow, self._clear, self._under_suspicion)
         self.adopt(reference)
 
     def adopt(self, reference: Reference | None) -> None:
@@ -70,8 +69,10 @@ class ModelWatch:
         self._widen(min(len(names), MAX_COLUMNS))
         if reference is not None:
             self._evidence[:, :, : LOG_E + 1] = 0.0
+            self._evidence[:, :, SINCE] = self._table.stats[:, Stat.QUERIES, None] + 1.0
 
     def _widen(self, width: int) -> None:
+        self._names: tuple[str, ...] = ()
         self._table.forget_memory(width)
         self._lens = make_lens(self.reference, width)
 
@@ -87,10 +88,37 @@ class ModelWatch:
 
     def process(self, located: Sequence[LocatedEvent]) -> Watched:
         """Update and judge with events of this model, in the order of the log."""
+        found = Watched([], [])
+        begin = 0
+        while begin < len(located):
+            end = self._stretch(located, begin)
+            part = self._process(located[begin:end])
+            found.findings.extend((begin + i, finding) for i, finding in part.findings)
+            found.profiles.extend((begin + i, profile) for i, profile in part.profiles)
+            begin = end
+        return found
+
+    def _stretch(self, located: Sequence[LocatedEvent], begin: int) -> int:
+        """Return where the next event with new columns stands, so that batches do not matter."""
+        if self.reference is not None:
+            return len(located)
+        self._columns.cells([located[begin].event.input])
+        unknown = (
+            i
+            for i in range(begin + 1, len(located))
+            if not self._columns.knows(located[i].event.input)
+        )
+        return next(unknown, len(located))
+
+    def _process(self, located: Sequence[LocatedEvent]) -> Watched:
         batch = assemble(self._model, located, self._columns)
         cells, names = fold(batch.cells, batch.names)
-        if cells.shape[1] != self._table.width:
-            self._widen(cells.shape[1])
+        if names[:1] != self._names[:1] or len(names) < len(self._names):
+            self._widen(len(names))
+        elif len(names) > len(self._names):
+            self._table.widen_memory(len(names))
+            self._lens = make_lens(self.reference, len(names))
+        self._names = names
         rows = self._rows.assign([event.client_id for event in batch.events])
         return self._score(batch, np.ascontiguousarray(cells), names, rows)
 

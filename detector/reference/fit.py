@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.events.model import ModelKey
@@ -101,7 +102,10 @@ def _cells(folded: Floats, fields: Fields) -> Floats:
     points = numbers_of(scaled(folded, fields))
     distinct = len(np.unique(points[: CELLS * 20], axis=0))
     k = min(CELLS, distinct)
-    model = KMeans(k, n_init=1, max_iter=25, random_state=0).fit(points[:: 1 + len(points) // 8192])
+    # More threads add in another order, and a reference must come out the same everywhere.
+    with threadpool_limits(1):
+        model = KMeans(k, n_init=1, max_iter=25, random_state=0)
+        model.fit(points[:: 1 + len(points) // 8192])
     return np.ascontiguousarray(model.cluster_centers_)
 
 
