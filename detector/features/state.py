@@ -44,7 +44,6 @@ class Stat(IntEnum):
     NEAREST_SUM = auto()
     LAST_STEP = auto()
     LAST_ONE_FIELD = auto()
-    LAST_ONE_BASE = auto()
     LAST_ONE_STEP = auto()
     SWEEP_FIELD = auto()
     SWEEP_BASE = auto()

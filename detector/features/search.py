@@ -1,0 +1,145 @@
+"""One field at a time: searches, steps and sweeps (compiled)."""
+
+from typing import Any
+
+import numpy as np
+
+from detector.features import geometry
+from detector.features.geometry import is_number
+from detector.features.observation import Probe
+from detector.features.state import MEMORY, SWEEP_VALUES, Stat
+from detector.kit.compiled import compiled
+
+_ONE_FIELD, _SEARCH, _STEP = (
+    int(p) for p in (Probe.ONE_FIELD, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP)
+)
+_LAST_ONE_FIELD = int(Stat.LAST_ONE_FIELD)
+_LAST_ONE_STEP = int(Stat.LAST_ONE_STEP)
+_SWEEP_FIELD = int(Stat.SWEEP_FIELD)
+_SWEEP_BASE = int(Stat.SWEEP_BASE)
+_SWEEP_KNOWN = int(Stat.SWEEP_KNOWN)
+_SWEEP_HERE = int(Stat.SWEEP_HERE)
+_SWEEP_BASES = int(Stat.SWEEP_BASES)
+_REVALUES = int(Stat.REVALUES)
+
+MIDPOINT_TOLERANCE = 0.02
+
+
+@compiled
+def _seen(values: Any, count: float, value: float) -> bool:
+    return bool((values[: int(count)] == value).any())
+
+
+@compiled
+def _base_hash(z: Any, field: int) -> float:
+    """Return a number that two records share when they agree in all fields but one."""
+    total = 0.0
+    for j in range(len(z)):
+        if j != field:
+            total += geometry.as_number(z[j], 0.7) * np.cos(0.3 + 1.7 * j)
+    return total + field * 1e-3
+
+
+@compiled
+def follow_sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> bool:
+    """Follow a field that takes value after value on record after record.
+
+    `sweep` holds the values tried on the previous base record and on this one, in their order. True
+    when this value stands where it stood on the previous record.
+    """
+    digest = _base_hash(z, field)
+    if stats[_SWEEP_FIELD] != field + 1:
+        stats[_SWEEP_FIELD] = field + 1
+        stats[_SWEEP_KNOWN] = 0
+        stats[_SWEEP_HERE] = 0
+        stats[_SWEEP_BASES] = 0
+        stats[_SWEEP_BASE] = np.nan
+    if stats[_SWEEP_BASE] != digest:
+        sweep[0] = sweep[1]
+        stats[_SWEEP_KNOWN] = stats[_SWEEP_HERE]
+        stats[_SWEEP_BASE] = digest
+        stats[_SWEEP_BASES] += 1
+        stats[_SWEEP_HERE] = 1
+        sweep[1, 0] = np.float32(-3e38) if np.isnan(base[field]) else base[field]
+    value = np.float32(-3e38) if np.isnan(z[field]) else z[field]
+    here = int(stats[_SWEEP_HERE])
+    # A script keeps the order of its values from record to record, a person trying things does not.
+    again = here < stats[_SWEEP_KNOWN] and sweep[0, here] == value and sweep[0, 0] == sweep[1, 0]
+    if here < SWEEP_VALUES and not _seen(sweep[1], here, value):
+        sweep[1, here] = value
+        stats[_SWEEP_HERE] += 1
+    if again:
+        stats[_REVALUES] += 1
+    return again
+
+
+@compiled
+def _midpoint(z: Any, field: int, memory: Any, order: Any) -> bool:
+    """Whether the value halves an interval between values tried with all else equal."""
+    low = -np.inf
+    high = np.inf
+    x = np.float64(z[field])
+    for m in range(MEMORY):
+        if order[m] == 0 or not is_number(memory[m, field]):
+            continue
+        changed, last, _ = geometry.compare(z, memory[m])
+        if changed == 1 and last == field:
+            y = np.float64(memory[m, field])
+            if y < x:
+                low = max(low, y)
+            else:
+                high = min(high, y)
+    if low == -np.inf or high == np.inf:
+        return False
+    return bool(abs(x - 0.5 * (low + high)) <= MIDPOINT_TOLERANCE * (high - low))
+
+
+@compiled
+def _off_grid(raw: float, grid: float) -> bool:
+    if grid <= 0.0:
+        return False
+    multiple = raw / grid
+    return abs(multiple - np.round(multiple)) > 1e-5 * max(1.0, abs(multiple) * 1e-6)
+
+
+@compiled
+def leaves_grid(cells: Any, grid: Any) -> bool:
+    """Whether two numbers are off the grid that all benign values of their fields keep.
+
+    One alone may be a client's new habit, unless only one number could be off: zeros lie on every
+    grid, and clipped or sparse inputs are full of them.
+    """
+    off = 0
+    able = 0
+    for j in range(len(cells)):
+        if is_number(cells[j]) and cells[j] != 0.0 and grid[j] > 0.0:
+            able += 1
+            off += _off_grid(cells[j], grid[j])
+    return off > 0 and off >= min(2, able)
+
+
+@compiled
+def one_field_probe(
+    z: Any, cells: Any, field: int, base: Any, memory: Any, order: Any, stats: Any, lens: Any
+) -> int:
+    """Tell an ordinary one-field change from a searching one and from a step field by field."""
+    x, y = z[field], base[field]
+    if np.isnan(x) != np.isnan(y):
+        stats[_LAST_ONE_FIELD] = field + 1
+        return _SEARCH
+    if not (is_number(x) and is_number(y)):
+        stats[_LAST_ONE_FIELD] = field + 1
+        return _ONE_FIELD
+    step = abs(np.float64(x) - y)
+    off = lens.calibrated == 1 and _off_grid(cells[field], lens.grid[field])
+    raw_step = step * lens.scale[field]
+    same = abs(raw_step - stats[_LAST_ONE_STEP]) <= 0.01 * raw_step + 1e-12
+    gridless = lens.calibrated == 0 or lens.grid[field] == 0.0
+    moved = stats[_LAST_ONE_FIELD] != field + 1
+    stats[_LAST_ONE_FIELD] = field + 1
+    stats[_LAST_ONE_STEP] = raw_step
+    if moved and (off or (same and gridless)):
+        return _STEP
+    if _midpoint(z, field, memory, order):
+        return _SEARCH
+    return _ONE_FIELD
