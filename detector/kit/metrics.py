@@ -18,6 +18,11 @@ class StreamMetrics:
             ["reason"],
             registry=registry,
         )
+        self.unknown_fields = Counter(
+            "querywatch_unknown_fields",
+            "Fields of stored events that are not part of the event's schema and were ignored.",
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "querywatch_batch_seconds",
             "Wall-clock seconds from a batch's records to its stored effects.",

@@ -36,6 +36,11 @@ class Outcome(Protocol):
         ...
 
     @property
+    def unknown_fields(self) -> int:
+        """How often an event held a field that nobody knows; such fields are ignored."""
+        ...
+
+    @property
     def last_event_ms(self) -> int | None:
         """Time of the batch's latest event, UTC milliseconds."""
         ...
@@ -63,6 +68,7 @@ class BatchOutcome:
 
     events: int
     rejected: Mapping[str, int]
+    unknown_fields: int
     last_event_ms: int | None
     detections: Detections
     dead_letters: Sequence[DeadLetter]
@@ -99,6 +105,7 @@ class RecordProcessor:
         return BatchOutcome(
             events=len(events),
             rejected=Counter(str(letter.reason) for letter in decoded.dead),
+            unknown_fields=sum(decoded.unknown_fields.values()),
             last_event_ms=max((located.event.time_ms for located in events), default=None),
             detections=self._detection.process(events) if events else Detections(),
             dead_letters=decoded.dead,

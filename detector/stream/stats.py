@@ -39,6 +39,7 @@ def report(metrics: StreamMetrics, outcome: Outcome, clients: int, seconds: floa
     metrics.events.inc(outcome.events)
     for reason, count in outcome.rejected.items():
         metrics.rejected.labels(reason).inc(count)
+    metrics.unknown_fields.inc(outcome.unknown_fields)
     if outcome.last_event_ms is not None:
         metrics.last_event_time.set(outcome.last_event_ms / 1000)
     metrics.clients.set(clients)

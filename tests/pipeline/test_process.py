@@ -98,10 +98,11 @@ def test_good_records_reach_detection_and_bad_ones_are_counted_by_reason() -> No
     processor = RecordProcessor(Decoder(), detection, RecordingTriage(), FixedClock())
     bad = Record(Position("log", 0, 1), b"{not json")
     gone = Record(Position("log", 0, 2), None)
-    outcome = processor.process([record(0), bad, gone, record(3, client_id="bob")])
+    outcome = processor.process([record(0), bad, gone, record(3, client_id="bob", colour="red")])
     assert [located.position.offset for located in detection.seen] == [0, 3]
     assert outcome.events == 2
     assert outcome.rejected == {"malformed_json": 1, "tombstone": 1}
+    assert outcome.unknown_fields == 1
     assert (
         outcome.last_event_ms == int(datetime(2026, 3, 1, 10, 0, 3, tzinfo=UTC).timestamp()) * 1000
     )
