@@ -5,26 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from detector.incidents.contract import INCIDENT_FIELDS
 from detector.incidents.model import Incident
 
 if TYPE_CHECKING:
     from detector.stream.stats import Stats
-
-INCIDENT_FIELDS = (
-    "incident_id",
-    "client_id",
-    "model_id",
-    "attack_class",
-    "techniques",
-    "atlas",
-    "severity",
-    "confidence",
-    "opened_at",
-    "opened_at_query",
-    "last_seen",
-    "queries",
-    "evidence",
-)
 
 
 def incident_document(incident: Incident) -> dict[str, Any]:

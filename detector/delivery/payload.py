@@ -5,23 +5,9 @@ from urllib.parse import quote
 import msgspec
 
 from detector.delivery.destination import Notification
+from detector.incidents.contract import INCIDENT_FIELDS
 from detector.incidents.model import Incident
 
-_REPLAY_FIELDS = (
-    "incident_id",
-    "client_id",
-    "model_id",
-    "attack_class",
-    "techniques",
-    "atlas",
-    "severity",
-    "confidence",
-    "opened_at",
-    "opened_at_query",
-    "last_seen",
-    "queries",
-    "evidence",
-)
 _STATE_FIELDS = (
     "tenant_id",
     "stage",
@@ -52,7 +38,7 @@ def body(notification: Notification, public_url: str | None) -> bytes:
 
 
 def _fields(incident: Incident) -> dict[str, object]:
-    return {name: getattr(incident, name) for name in _REPLAY_FIELDS + _STATE_FIELDS}
+    return {name: getattr(incident, name) for name in INCIDENT_FIELDS + _STATE_FIELDS}
 
 
 def _links(public_url: str, incident_id: str) -> dict[str, str]:

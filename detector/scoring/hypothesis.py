@@ -52,8 +52,6 @@ class Situation:
         view: The client's row.
         features: Its features by name.
         names: Folded column names.
-        counts: Queries at or above each level since the evidence began.
-        since: Ordinal of the query where the evidence began.
         query: Ordinal of the query now.
         calibrated: Whether a reference stands behind the judgement.
     """
@@ -61,15 +59,8 @@ class Situation:
     view: RowView
     features: Mapping[str, float]
     names: tuple[str, ...]
-    counts: tuple[int, ...]
-    since: int
     query: int
     calibrated: bool
-
-    @property
-    def watched(self) -> int:
-        """Queries since the evidence began."""
-        return self.query - self.since + 1
 
     def feature(self, name: str) -> float:
         """Return one feature, 0 where the log does not allow it."""

@@ -1,6 +1,6 @@
 """From evidence over its threshold to a finding: which explanation, how sure, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from detector.events.model import PredictionEvent
 from detector.events.record import Position
 from detector.features.catalogue import RowView, read_features
 from detector.features.state import Stat
-from detector.scoring.evidence import DUE, FIRED, LOG_E, MAX_STAGES, RESTARTS, SINCE
+from detector.scoring.evidence import DUE, FIRED, LOG_E, RESTARTS
 from detector.scoring.finding import AttackClass, Evidence, Finding, LogRange
 from detector.scoring.hypotheses.wording import families
 from detector.scoring.hypothesis import Hypothesis, Situation
@@ -47,14 +47,12 @@ class Judge:
 
         `evidence` (h, w) and `first` (h,) are the client's own rows.
         """
-        features = read_features(moment.view)
         query = int(moment.view.stat(Stat.QUERIES))
+        features = read_features(moment.view)
+        at = Situation(moment.view, features, moment.names, query, moment.calibrated)
         due = [h for h in range(len(self._hypotheses)) if mask >> h & 1]
         standing = [
-            h
-            for h in due
-            if evidence[h, FIRED] != SUPERSEDED
-            and self._hypotheses[h].holds(self._situation(h, moment, features, evidence, query))
+            h for h in due if evidence[h, FIRED] != SUPERSEDED and self._hypotheses[h].holds(at)
         ]
         chosen = [h for h in standing if not self._explained(h, standing, evidence)]
         for h in due:
@@ -62,8 +60,7 @@ class Judge:
             evidence[h, DUE] = query + int(wait)
         findings = []
         for h in chosen:
-            situation = self._situation(h, moment, features, evidence, query)
-            findings.append(self._finding(h, moment, situation, evidence, int(first[h])))
+            findings.append(self._finding(h, moment, at, evidence, int(first[h])))
             evidence[h, FIRED] = LIVE
         return findings
 
@@ -76,20 +73,6 @@ class Judge:
             and (g in standing or evidence[g, FIRED] == LIVE)
             for g, other in enumerate(self._hypotheses)
             if g != h
-        )
-
-    def _situation(
-        self, h: int, moment: Moment, features: Mapping[str, float],
-        evidence: NDArray[np.float32], query: int,
-    ) -> Situation:  # fmt: skip
-        return Situation(
-            view=moment.view,
-            features=features,
-            names=moment.names,
-            counts=tuple(int(c) for c in evidence[h, : MAX_STAGES + 1]),
-            since=max(int(evidence[h, SINCE]), 1),
-            query=query,
-            calibrated=moment.calibrated,
         )
 
     def _finding(

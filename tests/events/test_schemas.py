@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from referencing import Registry, Resource
 
-from detector.cli.document import INCIDENT_FIELDS, replay_document, to_json
+from detector.cli.document import replay_document, to_json
 from detector.events.decode import Decoder
 from detector.events.model import Input, Output, PredictionEvent
 from detector.events.record import Position, Record
+from detector.incidents.contract import INCIDENT_FIELDS
 from detector.kit.errors import DecodeError
 from detector.stream.stats import Stats
 from tests.events.corpus.kinds import KINDS, Kind

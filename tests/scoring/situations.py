@@ -48,4 +48,4 @@ def moment(name: str) -> Moment:
 def situation(name: str) -> Situation:
     """The same client before a hypothesis."""
     at = moment(name)
-    return Situation(at.view, read_features(at.view), at.names, (QUERIES,) * 4, 1, QUERIES, True)
+    return Situation(at.view, read_features(at.view), at.names, QUERIES, True)
