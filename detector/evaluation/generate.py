@@ -16,12 +16,18 @@ import zstandard
 from numpy.random import Generator
 
 from detector.evaluation import benign, datasets, demo_data, models, population
-from detector.evaluation.attacks import ATTACKS
+from detector.evaluation.attacks import attacks_of
 from detector.evaluation.attacks.attack import Attack
 from detector.evaluation.datasets import Coded, Dataset
 from detector.evaluation.models import Target
 from detector.evaluation.population import SMALL_POOL, Population
-from detector.evaluation.splits import DEPLOYMENTS, SEEDS, Deployment, Split
+from detector.evaluation.splits import (
+    DEPLOYMENTS,
+    SEEDS,
+    Deployment,
+    Split,
+    benign_kinds_of,
+)
 from detector.evaluation.streams import (
     Service,
     Stream,
@@ -76,10 +82,15 @@ def _services(deployment: Deployment, split: Split, seed: int) -> tuple[Service,
 
     Large pools are halved between the two, so that no row is in both.
     """
-    dataset = datasets.load(deployment.dataset)
     target = models.train(
-        dataset, deployment.kind, deployment.form, seed=SEEDS[split], strict=deployment.strict
+        datasets.load(deployment.dataset),
+        deployment.kind,
+        deployment.form,
+        seed=SEEDS[split],
+        strict=deployment.strict,
+        wire=deployment.wire,
     )
+    dataset = target.dataset
     others = sorted({d.dataset for d in DEPLOYMENTS[split]} - {dataset.name})
     rng = np.random.default_rng([SEEDS[split], seed, *target.model_id.encode()])
     foreign = foreign_rows(dataset, datasets.load(str(rng.choice(others))), rng)
@@ -111,22 +122,26 @@ def _rng(target: Target, *parts: int | str) -> Generator:
     return np.random.default_rng(list(text.encode()))
 
 
-def reference_streams(service: Service, size: Size, seed: int) -> Iterator[Stream]:
+def reference_streams(
+    service: Service, kinds: Sequence[str], size: Size, seed: int
+) -> Iterator[Stream]:
     """Simulate the reference week: mostly regular clients, some of the other kinds."""
-    others = [kind for kind in benign.KINDS if kind not in ("regular", "seasonal_newcomer")]
+    others = [kind for kind in kinds if kind not in ("regular", "seasonal_newcomer")]
     for i in range(size.reference_clients):
         rng = _rng(service.target, "reference", seed, i)
         kind = "regular"
         if not size.plain_reference and rng.random() < OTHER_KINDS_SHARE:
             kind = str(rng.choice(others))
-        queries = int(rng.integers(100, 201))
+        queries = benign.lifetime(rng, size.max_queries)
         who = client_id(seed, service.target.model_id, "reference", i)
         yield benign_stream(service, who, kind, queries, rng)
 
 
-def benign_streams(service: Service, size: Size, seed: int) -> Iterator[Stream]:
-    """Simulate every benign kind in the log's week."""
-    for kind in benign.KINDS:
+def benign_streams(
+    service: Service, kinds: Sequence[str], size: Size, seed: int
+) -> Iterator[Stream]:
+    """Simulate these benign kinds in the log's week."""
+    for kind in kinds:
         for i in range(size.clients_per_kind):
             rng = _rng(service.target, kind, seed, i)
             queries = benign.lifetime(rng, size.max_queries)
@@ -175,13 +190,14 @@ def simulate(
     deployments: Iterable[Deployment], split: Split, size: Size, seed: int
 ) -> tuple[list[Stream], list[Stream]]:
     """Return the reference week's streams and the log's."""
+    kinds, attacks = benign_kinds_of(split), attacks_of(split)
     reference: list[Stream] = []
     log: list[Stream] = []
     for deployment in deployments:
         before, now = _services(deployment, split, seed)
-        reference.extend(reference_streams(before, size, seed))
-        log.extend(benign_streams(now, size, seed))
-        log.extend(attack_streams(now, ATTACKS, size, seed))
+        reference.extend(reference_streams(before, kinds, size, seed))
+        log.extend(benign_streams(now, kinds, size, seed))
+        log.extend(attack_streams(now, attacks, size, seed))
     return reference, log
 
 

@@ -15,7 +15,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from detector.evaluation.datasets import Coded, Dataset, FieldKind, Labels, significant
+from detector.evaluation.datasets import (
+    Coded,
+    Dataset,
+    FieldKind,
+    Labels,
+    significant,
+    standardised,
+)
+
+ROUNDED_PLACES = 3
 
 
 class ModelKind(StrEnum):
@@ -34,6 +43,19 @@ class OutputForm(StrEnum):
     LABEL = "label"
     TOP1 = "top1"
     FULL = "full"
+
+
+class Wire(StrEnum):
+    """In what units clients send numbers.
+
+    RAW are the data set's own; STANDARDISED are z-scores, as a feature store sends them, with no
+    natural grid left; ROUNDED are z-scores that everybody's client library rounds to
+    `ROUNDED_PLACES`, attackers' included.
+    """
+
+    RAW = "raw"
+    STANDARDISED = "standardised"
+    ROUNDED = "rounded"
 
 
 class Classifier(Protocol):
@@ -113,6 +135,7 @@ class Target:
         kind: Model family.
         form: What its API answers.
         strict: Whether the API rejects fractions in integer fields, so that clients round them.
+        wire: In what units clients send numbers; `dataset` and all rows have them.
         dataset: What it was trained for.
         members: (m, d) coded rows it was trained on.
         outside: (n - m, d) coded rows it has never seen.
@@ -122,6 +145,7 @@ class Target:
     kind: ModelKind
     form: OutputForm
     strict: bool
+    wire: Wire
     dataset: Dataset
     members: Coded
     outside: Coded
@@ -130,8 +154,13 @@ class Target:
     _classifier: Classifier
 
     def as_sent(self, rows: Coded) -> Coded:
-        """Return the rows as they go over the wire: six significant digits, integers if strict."""
+        """Return the rows as they go over the wire: six significant digits, integers if strict.
+
+        `Wire.ROUNDED` leaves three decimal places.
+        """
         sent = significant(rows)
+        if self.wire is Wire.ROUNDED:
+            sent = np.round(sent, ROUNDED_PLACES) + 0.0
         if self.strict:
             whole = [f.kind is FieldKind.INTEGER for f in self.dataset.fields]
             sent[:, whole] = np.round(sent[:, whole])
@@ -169,10 +198,25 @@ class Target:
         return shown
 
 
+def _wired(dataset: Dataset, wire: Wire) -> Dataset:
+    if wire is Wire.RAW:
+        return dataset
+    if wire is Wire.ROUNDED:
+        return standardised(dataset, ROUNDED_PLACES)
+    return standardised(dataset)
+
+
 def train(
-    dataset: Dataset, kind: ModelKind, form: OutputForm, *, seed: int, strict: bool = False
+    dataset: Dataset,
+    kind: ModelKind,
+    form: OutputForm,
+    *,
+    seed: int,
+    strict: bool = False,
+    wire: Wire = Wire.RAW,
 ) -> Target:
     """Train on a random half of the data set; the same seed gives the same model."""
+    dataset = _wired(dataset, wire)
     order = np.random.default_rng(seed).permutation(len(dataset.rows))
     inside, outside = order[: len(order) // 2], order[len(order) // 2 :]
     members = dataset.rows[inside]
@@ -183,11 +227,13 @@ def train(
         # A target that stopped a little early is as good a target.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(encoder(members), dataset.labels[inside])
+    variants = ["strict"] * strict + ([] if wire is Wire.RAW else [wire])
     return Target(
-        model_id=f"{dataset.name}-{kind}-{form}{'-strict' if strict else ''}",
+        model_id="-".join([dataset.name, kind, form, *variants]),
         kind=kind,
         form=form,
         strict=strict,
+        wire=wire,
         dataset=dataset,
         members=members,
         outside=dataset.rows[outside],

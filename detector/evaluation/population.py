@@ -20,6 +20,7 @@ SEGMENTS = 6
 NEIGHBOURS = 6
 SMALL_POOL = 1000
 ATOM_SHARE = 0.05
+JITTER = 0.15
 
 Index = NDArray[np.intp]
 
@@ -50,10 +51,15 @@ class Population:
         return np.flatnonzero([not field.is_categorical for field in self.dataset.fields])
 
     def varied(self, picks: Index, rng: Generator) -> Coded:
-        """Return new natural rows, each between a picked row and one of its neighbours."""
+        """Return new natural rows, each between a picked row and one of its neighbours.
+
+        Every field has a share of its own about the row's: with one share for all, rows between
+        the same two would be exactly collinear, which no real population is.
+        """
         base = self.rows[picks]
         partner = self.rows[self.neighbours[picks, rng.integers(NEIGHBOURS, size=len(picks))]]
         share = rng.random((len(picks), 1))
+        share = np.clip(share + rng.normal(0, JITTER, base.shape), 0.0, 1.0)
         mixed = base + share * (partner - base)
         mixed = np.where(np.isnan(mixed), base, mixed)
         whole = np.where(rng.random(base.shape) < share, partner, base)

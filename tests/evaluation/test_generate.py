@@ -25,5 +25,5 @@ def test_mixed_streams_keep_their_share_of_benign_queries() -> None:
 
 
 def test_no_data_set_is_both_tuned_on_and_held_out() -> None:
-    tuning, demo = ({d.dataset for d in DEPLOYMENTS[split]} for split in Split)
-    assert tuning.isdisjoint(demo)
+    used = {split: {d.dataset for d in DEPLOYMENTS[split]} for split in Split}
+    assert used[Split.TUNING].isdisjoint(used[Split.HELD_OUT] | used[Split.DEMO])

@@ -17,6 +17,7 @@ from detector.evaluation.attacks import (
     random_queries,
 )
 from detector.evaluation.attacks.attack import SCORES, Attack
+from detector.evaluation.splits import HELD_OUT_ATTACKS, TUNED_ATTACKS, Split
 from detector.scoring.finding import AttackClass
 
 _EXTRACTION, _INVERSION = AttackClass.EXTRACTION, AttackClass.INVERSION
@@ -55,3 +56,9 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("simba", "coordinate_steps", _EVASION, 600, art_evasion.simba, SCORES),
     Attack("zoo", "coordinate_steps", _EVASION, 600, art_evasion.zoo, SCORES),
 )
+
+
+def attacks_of(split: Split) -> tuple[Attack, ...]:
+    """Return the variants of a split: the tuned ones, the held-out ones, or for the demo all."""
+    names = {Split.TUNING: TUNED_ATTACKS, Split.HELD_OUT: HELD_OUT_ATTACKS}.get(split)
+    return tuple(attack for attack in ATTACKS if names is None or attack.name in names)
