@@ -2,7 +2,8 @@
 
 A cell of the input matrix holds a number, a category or nothing, in one float64: NaN is missing,
 a category is a code below `CATEGORY_CEILING`, everything else is the number itself. Codes are exact
-in float32 too, so that the two widths agree about equality.
+in float32 too, so that the two widths agree about equality. An embedding becomes its direction, a
+vector of length 1, so that Euclidean distance says what the cosine says: sqrt(2 - 2 cos).
 """
 
 from array import array
@@ -120,8 +121,11 @@ class ColumnTable:
         shape = shapes.pop() if len(shapes) == 1 else None
         if shape is None:
             return self._one_by_one([_named(item) for item in inputs])
-        columns = self.columns(shape if isinstance(shape, tuple) else [*map(str, range(shape))])
+        embedded, named = shape
+        columns = self.columns(named if isinstance(named, tuple) else [*map(str, range(named))])
         block = _block([_values(item) for item in inputs])
+        if embedded:
+            block = _directions(block)
         if columns == list(range(len(self._fields))):
             return block
         matrix = np.full((len(block), len(self._fields)), np.nan)
@@ -139,13 +143,18 @@ class ColumnTable:
         return matrix
 
 
-def _shape(item: Input | None) -> tuple[str, ...] | int | None:
-    """Return what inputs have in common that fill the same columns: names, or a list's length."""
+def _shape(item: Input | None) -> tuple[bool, tuple[str, ...] | int] | None:
+    """Return what inputs have in common that fill the same columns in the same way.
+
+    That is whether they are embeddings, and their names or a list's length.
+    """
     if item is None:
         return None
     if item.fields:
-        return tuple(item.fields)
-    return len(item.features or item.embedding or ()) or None
+        return False, tuple(item.fields)
+    if item.features:
+        return False, len(item.features)
+    return (True, len(item.embedding)) if item.embedding else None
 
 
 def _values(item: Input | None) -> list[Cell]:
@@ -184,13 +193,24 @@ def _numbers(rows: Iterable[list[Any]]) -> Floats | None:
     return np.clip(np.frombuffer(flat), -NUMBER_LIMIT, NUMBER_LIMIT)
 
 
+def _directions(block: Floats) -> Floats:
+    """Return rows scaled to length 1, each by itself; rows of zeros stay so."""
+    # The largest entry goes first: the squares of the largest and least doubles are none.
+    peaks = np.abs(block).max(axis=1, keepdims=True)
+    rows = block / np.where(peaks > 0.0, peaks, 1.0)
+    lengths = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    return rows / np.where(lengths > 0.0, lengths, 1.0)
+
+
 def _named(item: Input | None) -> Mapping[str, Cell]:
     """Return any form of input as name to value."""
     if item is None:
         return {}
     if item.fields is not None:
         return item.fields
-    row: Sequence[Cell] = item.features or item.embedding or ()
+    row: Sequence[Cell] = item.features or ()
+    if item.embedding:
+        row = _directions(_block([list(item.embedding)]))[0].tolist()
     if item.fingerprint is not None:
         # The letter keeps a hexadecimal fingerprint from ever being taken for a number.
         prints = [item.fingerprint] if isinstance(item.fingerprint, str) else item.fingerprint

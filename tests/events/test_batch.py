@@ -26,6 +26,8 @@ from detector.events.decode import Decoder
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.events.record import Position, Record
+from detector.features.geometry import compare
+from detector.features.lens import view_cells
 
 MODEL = ModelKey("", "m")
 NAN = float("nan")
@@ -88,9 +90,40 @@ def test_lists_take_their_places_as_names() -> None:
     assert same(batch.cells, [[1, 2.5], [3, 4]])
 
 
-def test_an_embedding_is_a_list() -> None:
-    batch = of_inputs({"embedding": [0.5, 1e300]}, {"embedding": [0.25, -1e300]})
-    assert same(batch.cells, [[0.5, NUMBER_LIMIT], [0.25, -NUMBER_LIMIT]])
+def test_an_embedding_becomes_its_direction() -> None:
+    batch = of_inputs({"embedding": [3, -4]}, {"embedding": [0.5, 0]}, {"embedding": [0, 0]})
+    assert batch.names == ("0", "1")
+    assert batch.cells == pytest.approx(np.array([[0.6, -0.8], [1, 0], [0, 0]]))
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1.0, 1e300])
+def test_the_length_of_an_embedding_says_nothing(size: float) -> None:
+    batch = of_inputs({"embedding": [size, size, 0]})
+    assert batch.cells[0] == pytest.approx([0.5**0.5, 0.5**0.5, 0])
+
+
+def test_distance_of_embeddings_is_that_of_their_cosine() -> None:
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=(2, 128))
+    cells = of_inputs({"embedding": [*a]}, {"embedding": [*(7 * b)]}).cells
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    assert np.linalg.norm(cells[0] - cells[1]) == pytest.approx(np.sqrt(2 - 2 * cosine))
+
+
+def test_features_beside_an_embedding_of_their_width_keep_their_length() -> None:
+    batch = of_inputs({"features": [3, 4]}, {"embedding": [3, 4]}, {"fields": {"0": 3, "1": 4}})
+    assert batch.cells == pytest.approx(np.array([[3, 4], [0.6, 0.8], [3, 4]]))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 300), st.integers(1, 9))
+def test_an_embedding_is_the_same_to_the_last_digit_in_any_company(
+    seed: int, width: int, rows: int
+) -> None:
+    vectors = np.random.default_rng(seed).normal(size=(rows, width))
+    inputs = [{"embedding": [*row]} for row in vectors]
+    cells = of_inputs(*inputs).cells
+    assert same(cells[-1:], of_inputs(inputs[-1]).cells)
+    assert same(cells, of_inputs(*inputs, {"features": [0] * width}).cells[:-1])
 
 
 def test_named_fields_take_their_columns_in_any_order() -> None:
@@ -139,6 +172,16 @@ def test_fingerprints_are_categories_even_when_they_look_like_numbers() -> None:
     batch = of_inputs({"fingerprint": "12"}, {"fingerprint": ["12", "ab"]})
     code = category_code("#12")
     assert same(batch.cells, [[code, NAN], [code, category_code("#ab")]])
+
+
+def test_distance_of_fingerprints_is_the_share_of_positions_that_differ() -> None:
+    """Squared and summed, as the features see it; capitals and gaps count as differences."""
+    one = ["ab", "12", "ff", "00"]
+    others = [one, ["ab", "12", "ff", "01"], ["12", "ab", "ff", "00"], ["cd"] * 4, one[:3]]
+    batch = of_inputs(*({"fingerprint": prints} for prints in (one, *others)))
+    cells = view_cells(batch.cells, None)
+    squares = [compare(cells[0], row)[2] for row in cells[1:]]
+    assert [square / len(one) for square in squares] == [0, 0.25, 0.5, 1, 0.25]
 
 
 def test_events_without_input_are_rows_of_missing_cells() -> None:
