@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 from alembic.util import CommandError
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -25,18 +26,29 @@ from detector.delivery.metrics import DeliveryMetrics
 from detector.delivery.service import DeliveryService, EscalationTimer, require_distinct
 from detector.delivery.webhook import WebhookDestination, WebhookSettings
 from detector.delivery.worker import DeliveryWorker
+from detector.evaluation.observer import Verdict, Watched
 from detector.events.decode import Decoded, Decoder
+from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.events.record import Partition, Record
+from detector.features.state import ClientTable
+from detector.incidents.aggregate import IncidentPolicy, event_time
+from detector.incidents.correlate import absorb
+from detector.incidents.model import Incident, Severity
 from detector.kit.clock import SystemClock
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import Detection, DetectionPolicy, build_detection
 from detector.pipeline.escalation import EscalationPolicy, escalate
+from detector.pipeline.learn import learn
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Source, Store
 from detector.pipeline.process import RecordProcessor
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.reference.picture import Reference
+from detector.reference.sketch import MAX_COLUMNS
+from detector.scoring.evidence import WIDTH
+from detector.scoring.finding import Finding
+from detector.scoring.hypotheses import ALL
 from detector.scoring.tables import ScoringPolicy
 from detector.sources.files import FileSource, Progress
 from detector.sources.kafka import KafkaSettings, KafkaSource
@@ -234,6 +246,59 @@ class WholeFiles(FileSource):
         super().start(partition, None)
 
 
+class ProductObserver:
+    """The detection, triage and severity of the product, as the evaluation asks for them.
+
+    Clients are judged one by one; none is kept between calls that could make another one leave.
+    """
+
+    def __init__(self, policy: DetectionPolicy) -> None:
+        self._policy = policy
+        self._detection = build_detection(policy)
+
+    def learn(self, events: Sequence[LocatedEvent]) -> None:
+        """Learn the reference that all clients are judged by."""
+        model = events[0].event.model
+        self._detection = build_detection(self._policy, {model: learn(model, events)})
+
+    def watch(self, events: Sequence[LocatedEvent]) -> Watched:
+        """Judge the whole life of one client and follow its incidents."""
+        detections = self._detection.process(events)
+        incidents: dict[str, Incident] = {}
+        verdicts = tuple(_verdict(finding, incidents) for finding in detections.findings)
+        trail = tuple((p.queries, max(p.scores.values())) for p in detections.profiles)
+        return Watched(verdicts, trail)
+
+    def state_bytes(self, fields: int) -> int:
+        """Bytes of state that a client of a model with that many fields takes."""
+        table = ClientTable(min(fields, MAX_COLUMNS), 1)
+        evidence = np.zeros((len(ALL), WIDTH), dtype=np.float32)
+        first = np.zeros(len(ALL), dtype=np.int64)
+        return table.bytes_per_client + evidence.nbytes + first.nbytes
+
+
+def observer(settings: Settings) -> ProductObserver:
+    """What the evaluation measures: detection as these settings make it."""
+    return ProductObserver(_detection_policy(settings))
+
+
+def _verdict(finding: Finding, incidents: dict[str, Incident]) -> Verdict:
+    """What a finding comes to, given the client's incidents so far, which it changes."""
+    at = event_time(finding.time_ms)
+    changes = absorb(tuple(incidents.values()), finding, IncidentPolicy(), at)
+    incidents.update((change.incident.incident_id, change.incident) for change in changes)
+    return Verdict(
+        query=finding.query,
+        attack_class=finding.attack_class,
+        technique=finding.technique,
+        log_evidence=finding.log_evidence,
+        confidence=finding.confidence,
+        statements=tuple(evidence.statement for evidence in finding.evidence),
+        supersedes=finding.supersedes,
+        alarm=bool(changes) and changes[-1].incident.severity is not Severity.INFO,
+    )
+
+
 def _loop(
     settings: Settings, store: Store, source: Source, metrics: StreamMetrics, stop: Event
 ) -> Loop:
@@ -245,13 +310,16 @@ def _loop(
 
 
 def _detection(settings: Settings, store: Store) -> Detection:
-    policy = DetectionPolicy(
+    return build_detection(_detection_policy(settings), _active_references(store))
+
+
+def _detection_policy(settings: Settings) -> DetectionPolicy:
+    return DetectionPolicy(
         scoring=ScoringPolicy(alarm_budget=settings.alarm_budget),
         max_clients=settings.max_clients,
         learn_events=settings.learning_min_events,
         learn_clients=settings.learning_min_clients,
     )
-    return build_detection(policy, _active_references(store))
 
 
 def _active_references(store: Store) -> Mapping[ModelKey, Reference]:

@@ -1,0 +1,172 @@
+"""How much an evaluation simulates, and every client of one deployment with what is true of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from detector.evaluation import benign
+from detector.evaluation.attacks.attack import Attack
+from detector.evaluation.mixing import Mixture, covered, slowed
+from detector.evaluation.streams import Service, Stream, attack_stream, benign_stream, client_id
+from detector.scoring.finding import AttackClass
+
+SHARES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90)
+SLOW_COVER = 0.5
+REFERENCE_OTHERS = 0.3
+LATECOMERS = frozenset({"seasonal_newcomer"})
+
+
+class Role(StrEnum):
+    """What a client is in the evaluation."""
+
+    BENIGN = "benign"
+    PURE = "pure"
+    MIXED = "mixed"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How much to simulate for each deployment.
+
+    Attributes:
+        reference_clients: Benign clients that the reference is learnt from.
+        clients_per_kind: Benign clients of each kind.
+        streams_per_attack: Pure streams of each attack variant.
+        mixed_per_share: Mixed streams at each benign share, variants in rotation.
+        slow_streams: Slow streams, variants in rotation; half of them among benign queries.
+        mixed_queries: Ceiling on the attack's own queries in a mixed or slow stream.
+        max_lifetime: Ceiling on a benign client's queries.
+        rival_clients: Benign clients of each kind on which the baselines are tried.
+    """
+
+    reference_clients: int = 60
+    clients_per_kind: int = 52
+    streams_per_attack: int = 2
+    mixed_per_share: int = 8
+    slow_streams: int = 8
+    mixed_queries: int = 400
+    max_lifetime: int = 2000
+    rival_clients: int = 16
+
+
+FULL = Workload()
+SMALL = Workload(60, 3, 1, 1, 2, 250, 400, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One simulated client and the truth about it.
+
+    Attributes:
+        role: What it is in the evaluation.
+        stream: Its events.
+        is_attack: (n,) which of its queries belong to the attack.
+        number: Which of its kind or variant it is.
+    """
+
+    role: Role
+    stream: Stream
+    is_attack: NDArray[np.bool_]
+    number: int = 0
+
+
+def chance(service: Service, *parts: int | str) -> Generator:
+    """Return the source of chance of one client: the same for the same names and numbers."""
+    text = "/".join([service.target.model_id, *map(str, parts)])
+    return np.random.default_rng(list(text.encode()))
+
+
+def reference_clients(
+    service: Service, kinds: Sequence[str], load: Workload, seed: int
+) -> Iterator[Stream]:
+    """Simulate the reference week: mostly regular clients, some of the other kinds."""
+    others = [kind for kind in kinds if kind != "regular" and kind not in LATECOMERS]
+    for i in range(load.reference_clients):
+        rng = chance(service, "reference", seed, i)
+        other = bool(others) and rng.random() < REFERENCE_OTHERS
+        kind = str(rng.choice(others)) if other else "regular"
+        who = client_id(seed, service.target.model_id, "reference", i)
+        queries = benign.lifetime(rng, load.max_lifetime)
+        yield benign_stream(service, who, kind, queries, rng)
+
+
+def benign_cases(
+    service: Service, kinds: Sequence[str], load: Workload, seed: int
+) -> Iterator[Case]:
+    """Simulate benign clients of every kind."""
+    for kind in kinds:
+        for i in range(load.clients_per_kind):
+            rng = chance(service, kind, seed, i)
+            who = client_id(seed, service.target.model_id, kind, i)
+            queries = benign.lifetime(rng, load.max_lifetime)
+            stream = benign_stream(service, who, kind, queries, rng)
+            yield Case(Role.BENIGN, stream, np.zeros(queries, dtype=np.bool_), i)
+
+
+def usable(service: Service, attacks: Sequence[Attack]) -> list[Attack]:
+    """Return the attacks that work with what the service's API answers."""
+    return [attack for attack in attacks if service.target.form in attack.forms]
+
+
+def pure_cases(
+    service: Service, attacks: Sequence[Attack], load: Workload, seed: int
+) -> Iterator[Case]:
+    """Run every usable attack to the end of its budget, and nothing else beside it."""
+    for attack in usable(service, attacks):
+        for i in range(load.streams_per_attack):
+            rng = chance(service, attack.name, seed, i)
+            who = client_id(seed, service.target.model_id, attack.name, i)
+            stream = attack_stream(service, who, attack, attack.budget, 0.0, rng)
+            yield Case(Role.PURE, stream, np.ones(len(stream.events), dtype=np.bool_), i)
+
+
+def hidden_cases(
+    service: Service, pure: Sequence[Case], load: Workload, seed: int, turn: int
+) -> Iterator[Case]:
+    """Hide attacks that ran before among benign queries, or stretch them over weeks.
+
+    Volume is what harvesting is found by, so it is not among them, and neither is what cannot be
+    found at all.
+
+    Args:
+        service: Where the benign queries come from.
+        pure: Pure streams to take queries from.
+        load: How many.
+        seed: Of the simulation.
+        turn: Number of the deployment, so that deployments take different variants.
+    """
+    sources = [case for case in pure if _can_hide(case.stream.attack)]
+    if not sources:
+        return
+    for step, share in enumerate(SHARES):
+        first = turn * load.mixed_per_share + step * 5
+        for i, source in enumerate(_rotation(sources, first, load.mixed_per_share)):
+            rng = chance(service, "mixed", str(share), seed, i)
+            mixture = Mixture(load.mixed_queries, share)
+            who = client_id(seed, service.target.model_id, "mixed", share, i)
+            yield Case(Role.MIXED, *covered(service, who, source.stream, mixture, rng), i)
+    for i, source in enumerate(_rotation(sources, turn * load.slow_streams, load.slow_streams)):
+        rng = chance(service, "slow", seed, i)
+        mixture = Mixture(load.mixed_queries, SLOW_COVER if i % 2 else 0.0)
+        who = client_id(seed, service.target.model_id, "slow", i)
+        stream, is_attack = covered(service, who, source.stream, mixture, rng)
+        yield Case(Role.SLOW, slowed(stream, rng), is_attack, i)
+
+
+def _can_hide(attack: Attack | None) -> bool:
+    return (
+        attack is not None
+        and attack.detectable
+        and attack.attack_class is not AttackClass.HARVESTING
+    )
+
+
+def _rotation(cases: Sequence[Case], first: int, count: int) -> Iterator[Case]:
+    """Return `count` of the cases from the first on, round and round, one variant after another."""
+    return islice((cases[(first + i) % len(cases)] for i in range(len(cases) * 1000)), count)
