@@ -6,7 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from detector.incidents.change import change, creation
-from detector.incidents.evidence import EvidencePolicy, finite_features, merge_evidence
+from detector.incidents.evidence import (
+    EvidencePolicy,
+    finite_features,
+    merge_evidence,
+    told_fidelity,
+)
 from detector.incidents.identity import dedup_key, incident_id
 from detector.incidents.model import (
     Incident,
@@ -155,6 +160,7 @@ def _absorbed(
         confidence=max(incident.confidence, finding.confidence),
         progress=max(incident.progress, finding.progress),
         calibrated=incident.calibrated or finding.calibrated,
+        fidelity=finding.fidelity or told_fidelity(incident.evidence),
     )
     computed, breakdown = judge(case, policy.severity)
     return {
@@ -205,6 +211,7 @@ def _circumstances(finding: Finding) -> Circumstances:
         finding.progress,
         finding.calibrated,
         finding.identity_source,
+        finding.fidelity,
     )
 
 

@@ -4,7 +4,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from detector.scoring.finding import Evidence, LogRange, Scalar
+from detector.scoring.finding import (
+    FIDELITY_EVIDENCE,
+    Evidence,
+    LogRange,
+    Scalar,
+    StolenFidelity,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,17 @@ def merge_ranges(ranges: Iterable[LogRange], limit: int) -> tuple[LogRange, ...]
     if len(united) > limit:
         united = [united[0], *united[len(united) - limit + 1 :]]
     return tuple(united)
+
+
+def told_fidelity(told: Iterable[Evidence]) -> StolenFidelity | None:
+    """Return the stolen fidelity that the statements speak of, if any does."""
+    for evidence in told:
+        if evidence.kind == FIDELITY_EVIDENCE:
+            numbers = evidence.numbers
+            return StolenFidelity(
+                float(numbers["agreement"]), float(numbers["chance"]), int(numbers["answers"])
+            )
+    return None
 
 
 def finite_features(features: Mapping[str, float]) -> Mapping[str, float]:

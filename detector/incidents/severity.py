@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from detector.incidents.model import Severity, SeverityFactor
-from detector.scoring.finding import AttackClass
+from detector.scoring.finding import FIDELITY_EVIDENCE, AttackClass, StolenFidelity
+
+STEALING = frozenset({AttackClass.EXTRACTION, AttackClass.HARVESTING})
+"""Classes in which the model is what is taken, so that a good copy makes matters worse."""
 
 
 def _class_points() -> Mapping[AttackClass, float]:
@@ -39,6 +42,8 @@ class SeverityPolicy:
         confidence_points: At confidence 1; falls linearly to 0 at confidence .5.
         class_points: By attack class: what the attacker would get away with.
         progress_points: At progress 1, linear.
+        fidelity_points: At a surrogate that copies the model on all of others' queries; falls
+            linearly to 0 at one that gained nothing over chance.
         calibrated_points: With a reference of benign traffic behind the judgement.
         uncalibrated_points: Without one.
         identity_points: By identity source; a shared address may be several clients. An unknown
@@ -51,6 +56,7 @@ class SeverityPolicy:
     confidence_points: float = 30.0
     class_points: Mapping[AttackClass, float] = field(default_factory=_class_points)
     progress_points: float = 25.0
+    fidelity_points: float = 25.0
     calibrated_points: float = 5.0
     uncalibrated_points: float = -5.0
     identity_points: Mapping[str, float] = field(default_factory=_identity_points)
@@ -67,6 +73,7 @@ class Circumstances:
     progress: float
     calibrated: bool
     identity_source: str
+    fidelity: StolenFidelity | None = None
 
 
 def judge(
@@ -87,6 +94,7 @@ def judge(
             round(policy.progress_points * case.progress, 2),
             f"{case.progress:.0%} of the queries that published attacks of this kind need",
         ),
+        *_fidelity(case, policy),
         _calibration(case, policy),
         _identity(case, policy),
     )
@@ -111,6 +119,19 @@ def _confidence(case: Circumstances, policy: SeverityPolicy) -> SeverityFactor:
         round(policy.confidence_points * above_even, 2),
         "probability that this attack, not benign use, explains the log",
     )
+
+
+def _fidelity(case: Circumstances, policy: SeverityPolicy) -> tuple[SeverityFactor, ...]:
+    """The factor, where an estimate stands behind a case that is about the model itself."""
+    stolen = case.fidelity
+    if stolen is None or case.attack_class not in STEALING:
+        return ()
+    points = round(policy.fidelity_points * stolen.gain, 2)
+    reason = (
+        f"could reproduce {stolen.agreement:.0%} of the answers that others got "
+        f"(chance {stolen.chance:.0%}) after {stolen.answers:,} answers"
+    )
+    return (SeverityFactor(FIDELITY_EVIDENCE, stolen.agreement, points, reason),)
 
 
 def _calibration(case: Circumstances, policy: SeverityPolicy) -> SeverityFactor:

@@ -8,6 +8,8 @@ from detector.events.model import ClientKey
 from detector.events.record import Position
 
 Scalar = int | float | str | bool
+FIDELITY_EVIDENCE = "stolen_fidelity"
+"""Kind of the statement about `StolenFidelity`; its numbers have the attributes' names."""
 
 
 class AttackClass(StrEnum):
@@ -49,6 +51,28 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class StolenFidelity:
+    """How well a surrogate learnt from a client's own answers copies the model.
+
+    Attributes:
+        agreement: Share in [0, 1] of benign queries of others that it answers as the model did.
+        chance: The same share for always giving the commonest answer.
+        answers: How many of the client's answers came since suspicion began.
+    """
+
+    agreement: float
+    chance: float
+    answers: int
+
+    @property
+    def gain(self) -> float:
+        """Share in [0, 1] of what there was to gain over chance that has been gained."""
+        if self.chance >= 1.0:
+            return 0.0
+        return max(0.0, (self.agreement - self.chance) / (1.0 - self.chance))
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A hypothesis about one client whose evidence passed its threshold, or grew since.
 
@@ -72,6 +96,7 @@ class Finding:
         features: Client features by catalogue name at that moment.
         supersedes: Techniques that this one explains better; an open incident of the same client
             that rests on one of them is reclassified instead of a second one being opened.
+        fidelity: What the client could reproduce by then; None where that cannot be said.
     """
 
     client: ClientKey
@@ -90,3 +115,4 @@ class Finding:
     evidence: tuple[Evidence, ...]
     features: Mapping[str, float]
     supersedes: tuple[str, ...] = ()
+    fidelity: StolenFidelity | None = None

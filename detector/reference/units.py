@@ -1,0 +1,17 @@
+"""Cells as plain numbers, for whatever needs a vector space: cells of the input space, features."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.batch import CATEGORY_CEILING, Floats
+
+LIMIT = 10.0
+
+
+def numbers_of(points: NDArray[np.float32]) -> Floats:
+    """Return scaled cells as plain numbers: gaps are 0, a category a fixed number in [-1, 0]."""
+    numbers = points.astype(np.float64)
+    category = numbers < CATEGORY_CEILING
+    # Codes lie between -1e30 and -2e30: subtracting the first leaves a fixed number per category.
+    numbers[category] = numbers[category] / 1e30 + 1.0
+    return np.clip(np.nan_to_num(numbers), -LIMIT, LIMIT)

@@ -1,0 +1,167 @@
+"""What a suspect could reproduce by now: surrogates that learn from the suspects' own answers.
+
+A surrogate sees exactly what the client saw, in the client's order, and is scored on benign queries
+of others that the reference keeps. It is river's Bayesian linear regression, one label against the
+rest, on random Fourier features: the sums that it keeps make one pass as good as many, which
+gradient steps over a few hundred answers are not. Kernel models on such features come near the
+models that an attacker would fit offline (docs/references.md has the comparison).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from river.linear_model import BayesianLinearRegression
+
+from detector.reference.answers import AnswerSample
+from detector.scoring.finding import (
+    FIDELITY_EVIDENCE,
+    Evidence,
+    Finding,
+    LogRange,
+    StolenFidelity,
+)
+
+MAX_SUSPECTS = 256
+FIRST_MEASURE = 16
+GROWTH = 1.25
+ALL_ANSWERS = 4096
+THINNING = 16
+_BIAS = "bias"
+
+
+class Surrogate:
+    """A model of a model, learnt from one client's answers."""
+
+    def __init__(self, labels: NDArray[np.float64]) -> None:
+        """`labels` are the (k,) distinct label codes to tell apart; k is at least 2."""
+        # Two labels are one question; more are as many, each label against the rest.
+        asked = labels[1:] if len(labels) == 2 else labels
+        self._labels = labels
+        self._models = {float(label): BayesianLinearRegression() for label in asked}
+
+    def learn(self, features: NDArray[np.float64], label: float) -> None:
+        """Learn one answer; a label that is none of those to tell apart counts as none of them."""
+        x = _inputs(features)
+        for own, model in self._models.items():
+            model.learn_one(x, 1.0 if own == label else -1.0)
+
+    def predict(self, features: NDArray[np.float64]) -> float:
+        """Return the label code for one query's features."""
+        x = _inputs(features)
+        values = [model.predict_one(x) for model in self._models.values()]
+        if len(self._models) == 1:
+            return float(self._labels[int(values[0] > 0.0)])
+        return float(self._labels[int(np.argmax(values))])
+
+
+def _inputs(features: NDArray[np.float64]) -> dict[str | int, float]:
+    return {_BIAS: 1.0, **dict(enumerate(features.tolist()))}
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """A suspect's surrogate, and how credible the suspicion is."""
+
+    surrogate: Surrogate
+    credibility: float
+    answers: int = 0
+    due: int = FIRST_MEASURE
+    latest: StolenFidelity | None = None
+
+
+class FidelityBoard:
+    """The suspects of one model and their surrogates, at most `limit` of them.
+
+    What is said of a client depends on its own answers since it came onto the board, and on
+    nothing else; only whether a full board has a place for it depends on the other suspects.
+    """
+
+    def __init__(self, sample: AnswerSample, limit: int = MAX_SUSPECTS) -> None:
+        self._sample = sample
+        self._limit = limit
+        self._labels = np.unique(sample.labels)
+        self._suspects: dict[str, _Suspect] = {}
+
+    def __len__(self) -> int:
+        """Return the number of suspects on the board."""
+        return len(self._suspects)
+
+    def __contains__(self, client_id: str) -> bool:
+        """Return whether the client is on the board."""
+        return client_id in self._suspects
+
+    def suspect(self, client_id: str, log_evidence: float) -> None:
+        """Follow a client from its next answer on, or note how credible the suspicion is by now.
+
+        On a full board the least credible suspect gives way, of equals the one that came first,
+        unless the new one is less credible than all. Without a sample nobody is followed.
+        """
+        known = self._suspects.get(client_id)
+        if known is not None:
+            known.credibility = log_evidence
+        elif len(self._labels) and self._limit and self._place(log_evidence):
+            self._suspects[client_id] = _Suspect(Surrogate(self._labels), log_evidence)
+
+    def _place(self, log_evidence: float) -> bool:
+        if len(self._suspects) < self._limit:
+            return True
+        weakest = min(self._suspects, key=lambda name: self._suspects[name].credibility)
+        if self._suspects[weakest].credibility > log_evidence:
+            return False
+        del self._suspects[weakest]
+        return True
+
+    def drop(self, client_id: str) -> None:
+        """Forget a client that state no longer holds."""
+        self._suspects.pop(client_id, None)
+
+    def learn(self, client_id: str, z_row: NDArray[np.float32], label: int) -> None:
+        """Take one answer to a suspect: scaled folded cells (d,) and a label code; others pass.
+
+        Beyond `ALL_ANSWERS` answers only every `THINNING`-th is learnt, so that a suspect who
+        floods the model costs little.
+        """
+        suspect = self._suspects.get(client_id)
+        if suspect is None or label < 0:
+            return
+        suspect.answers += 1
+        if suspect.answers <= ALL_ANSWERS or suspect.answers % THINNING == 0:
+            suspect.surrogate.learn(self._sample.project(z_row), float(label))
+        if suspect.answers >= suspect.due:
+            suspect.latest = self._measure(suspect)
+            suspect.due = int(np.ceil(suspect.answers * GROWTH))
+
+    def _measure(self, suspect: _Suspect) -> StolenFidelity:
+        predicted = [suspect.surrogate.predict(row) for row in self._sample.features]
+        agreement = float(np.mean(np.array(predicted) == self._sample.labels))
+        return StolenFidelity(round(agreement, 4), round(self._sample.chance, 4), suspect.answers)
+
+    def estimate(self, client_id: str) -> StolenFidelity | None:
+        """Return the latest measure; None for who is not followed or has too few answers yet."""
+        suspect = self._suspects.get(client_id)
+        return None if suspect is None else suspect.latest
+
+
+def with_fidelity(finding: Finding, estimate: StolenFidelity | None) -> Finding:
+    """Return the finding with the estimate and a statement of it, where there is one."""
+    if estimate is None:
+        return finding
+    return replace(
+        finding, fidelity=estimate, evidence=(*finding.evidence, _statement(finding, estimate))
+    )
+
+
+def _statement(finding: Finding, estimate: StolenFidelity) -> Evidence:
+    at = finding.position
+    return Evidence(
+        FIDELITY_EVIDENCE,
+        f"could reproduce {estimate.agreement:.0%} of the answers that others got "
+        f"(chance {estimate.chance:.0%}) after {estimate.answers:,} answers",
+        {
+            "agreement": estimate.agreement,
+            "chance": estimate.chance,
+            "answers": estimate.answers,
+        },
+        (LogRange(at.topic, at.partition, at.offset, at.offset),),
+    )
