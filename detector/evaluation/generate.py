@@ -17,7 +17,7 @@ from numpy.random import Generator
 
 from detector.evaluation import benign, datasets, demo_data, models, population
 from detector.evaluation.attacks import attacks_of
-from detector.evaluation.attacks.attack import Attack
+from detector.evaluation.attacks.attack import SLOW, WEEK, Attack
 from detector.evaluation.datasets import Coded, Dataset
 from detector.evaluation.models import Target
 from detector.evaluation.population import SMALL_POOL, Population
@@ -37,7 +37,6 @@ from detector.evaluation.streams import (
     interleave,
 )
 
-WEEK = 7 * 86_400.0
 LOG_WEEK = 1_789_344_000.0  # Monday 14 September 2026, 00:00 UTC
 OTHER_KINDS_SHARE = 0.3
 
@@ -53,6 +52,7 @@ class Size:
         max_queries: Ceiling on an attack's budget and a benign client's lifetime.
         shares: Benign shares that attack streams take in turn; 0 is a pure attack.
         plain_reference: Whether reference clients are all of the regular kind.
+        slow: Whether attack streams are spread over weeks.
     """
 
     reference_clients: int = 60
@@ -61,6 +61,7 @@ class Size:
     max_queries: int = 400
     shares: tuple[float, ...] = (0.0,)
     plain_reference: bool = False
+    slow: bool = False
 
 
 def foreign_rows(dataset: Dataset, other: Dataset, rng: Generator) -> Coded:
@@ -158,10 +159,11 @@ def attack_streams(
             continue
         for i in range(size.streams_per_attack):
             rng = _rng(service.target, attack.name, seed, i)
-            share = size.shares[(number + i) % len(size.shares)]
+            share = 0.0 if attack.is_volume else size.shares[(number + i) % len(size.shares)]
             who = client_id(seed, service.target.model_id, attack.name, i)
-            budget = min(attack.budget, size.max_queries)
-            yield attack_stream(service, who, attack, budget, share, rng)
+            budget = attack.queries(size.max_queries)
+            pace = SLOW if size.slow else None
+            yield attack_stream(service, who, attack, budget, share, rng, pace=pace)
 
 
 def write_log(path: Path, streams: Iterable[Stream], level: int) -> None:
@@ -210,6 +212,7 @@ def main(
     max_queries: Annotated[int, typer.Option(help="Ceiling on a client's queries.")] = 400,
     mixing: Annotated[str, typer.Option(help="Benign shares, taken in turn.")] = "0",
     plain_reference: Annotated[bool, typer.Option(help="Only regular clients there.")] = False,
+    slow: Annotated[bool, typer.Option(help="Spread attacks over two to six weeks.")] = False,
     model: Annotated[str, typer.Option(help="Only models whose name starts so.")] = "",
     seed: Annotated[int, typer.Option(help="Other seeds give other clients.")] = 0,
 ) -> None:
@@ -222,6 +225,7 @@ def main(
         max_queries,
         shares,
         plain_reference,
+        slow,
     )
     chosen = [d for d in DEPLOYMENTS[split] if f"{d.dataset}-{d.kind}".startswith(model)]
     reference, log = simulate(chosen, split, size, seed)

@@ -2,7 +2,7 @@
 
 Fixed in code before anything was tuned. Nobody looks at a held-out stream while changing a
 detector; the figures that are reported come from `held_out` alone. `demo` is held out in its data
-sets and models only: its log shows every attack variant and benign kind.
+sets and models only: its log shows attack variants and benign kinds of both splits.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from detector.evaluation import benign
-from detector.evaluation.attacks.attack import Attack, Attacker
+from detector.evaluation.attacks.attack import Attack, Attacker, Pace
 from detector.evaluation.datasets import Coded
 from detector.evaluation.models import Target
 from detector.evaluation.population import Population
@@ -142,15 +142,15 @@ def benign_stream(service: Service, who: str, kind: str, queries: int, rng: Gene
     return Stream(who, service.target.model_id, events, benign_kind=kind)
 
 
-def _attacker(service: Service, recorder: Recorder, rng: Generator) -> Attacker:
+def _attacker(service: Service, recorder: Recorder, pool: int, rng: Generator) -> Attacker:
     """Give an attacker natural rows of their own and a half-member list of candidates."""
     target, population = service.target, service.population
-    picks = rng.integers(len(population.rows), size=600)
+    picks = rng.integers(len(population.rows), size=pool)
     members = target.members[rng.permutation(len(target.members))[:200]]
     strangers = target.outside[rng.permutation(len(target.outside))[:200]]
     return Attacker(
         oracle=recorder,
-        space=Space(target.dataset),
+        space=Space(target.dataset, strict=target.strict),
         natural=population.varied(picks, rng),
         foreign=service.foreign[rng.permutation(len(service.foreign))],
         candidates=np.concatenate([members, strangers]),
@@ -167,21 +167,41 @@ def _interleave(attack: int, cover: int, rng: Generator) -> list[int]:
     return order.tolist()
 
 
+def _attack_times(service: Service, n: int, pace: Pace | None, rng: Generator) -> Coded:
+    """Return the times of n queries at that pace, or at one that fits into the week."""
+    if pace is None:
+        low, high = PACES[int(rng.integers(len(PACES)))]
+        gaps = rng.exponential(rng.uniform(low, high), n)
+        return _times(gaps, service.start, office=False, rng=rng)
+    span = np.exp(rng.uniform(np.log(pace.shortest), np.log(pace.longest)))
+    elapsed = np.cumsum(rng.exponential(1.0, n))
+    laid: Coded = service.start + rng.uniform(0, 1.5 * DAY) + elapsed * span / elapsed[-1]
+    return laid
+
+
 def attack_stream(
-    service: Service, who: str, attack: Attack, budget: int, share: float, rng: Generator
+    service: Service,
+    who: str,
+    attack: Attack,
+    budget: int,
+    share: float,
+    rng: Generator,
+    *,
+    pace: Pace | None = None,
 ) -> Stream:
-    """Run an attack with `share` of all queries being ordinary ones of the same client."""
+    """Run an attack with `share` of all queries being ordinary ones of the same client.
+
+    The attack's own pace comes before `pace`.
+    """
     probing = Recorder(service.target, budget)
-    attack.execute(_attacker(service, probing, rng))
+    attack.execute(_attacker(service, probing, attack.pool, rng))
     made = len(probing)
     cover = round(made * share / (1 - share))
     everything = Recorder(service.target, made + cover)
     everything.ask(probing.rows())
     if cover:
         everything.ask(benign.regular(_scene(service, rng), cover).rows)
-    low, high = PACES[int(rng.integers(len(PACES)))]
-    gaps = rng.exponential(rng.uniform(low, high), made + cover)
-    times = _times(gaps, service.start, office=False, rng=rng)
+    times = _attack_times(service, made + cover, attack.pace or pace, rng)
     events = _events(who, everything, _interleave(made, cover, rng), times)
     kind = "regular" if cover else None
     return Stream(who, service.target.model_id, events, attack, kind, share)

@@ -25,16 +25,20 @@ def chance(rng: Generator) -> Iterator[None]:
         np.random.set_state(state)
 
 
-def over_numbers(attacker: Attacker, record: Coded) -> BlackBoxClassifier:
-    """Return the model over the k numbers of the cube; categories stay the record's, (D,)."""
+def over_numbers(attacker: Attacker, record: Coded, spare: int = 0) -> BlackBoxClassifier:
+    """Return the model over the k numbers of the cube; categories stay the record's, (D,).
+
+    `spare` classes that no answer ever names come after the model's own.
+    """
     numeric = attacker.space.numeric
 
     def predict(numbers: Coded) -> Coded:
         points = np.repeat(record[None], len(numbers), axis=0)
         points[:, numeric] = numbers
-        return attacker.ask(points).scores
+        return np.pad(attacker.ask(points).scores, ((0, 0), (0, spare)))
 
-    return BlackBoxClassifier(predict, (len(numeric),), _classes(attacker), clip_values=(0.0, 1.0))
+    classes = _classes(attacker) + spare
+    return BlackBoxClassifier(predict, (len(numeric),), classes, clip_values=(0.0, 1.0))
 
 
 def over_image(attacker: Attacker, record: Coded) -> BlackBoxClassifierNeuralNetwork:

@@ -2,11 +2,13 @@
 
 HopSkipJump (Chen, Jordan and Wainwright, IEEE S&P 2020), the boundary attack (Brendel et al.,
 "Decision-Based Adversarial Attacks", ICLR 2018), SimBA (Guo et al., "Simple Black-box Adversarial
-Attacks", ICML 2019) and ZOO (Chen et al., AISec 2017), each on natural records of the attacker's
-own. Parameters are ART's defaults; ZOO's are those of ART's example for boosted trees.
+Attacks", ICML 2019), ZOO (Chen et al., AISec 2017) and Sign-OPT (Cheng et al., "Sign-OPT: A
+Query-Efficient Hard-Label Adversarial Attack", ICLR 2020), each on natural records of the
+attacker's own. Parameters are ART's defaults; ZOO's are those of ART's example for boosted trees,
+and SimBA takes each coordinate once.
 """
 
-from art.attacks.evasion import BoundaryAttack, HopSkipJump, SimBA, ZooAttack
+from art.attacks.evasion import BoundaryAttack, HopSkipJump, SignOPTAttack, SimBA, ZooAttack
 
 from detector.evaluation.attacks.art_estimator import chance, over_image, over_numbers
 from detector.evaluation.attacks.attack import Attacker
@@ -56,8 +58,11 @@ def hop_skip_jump(
 
 
 def hop_skip_jump_record(attacker: Attacker) -> None:
-    """Run HopSkipJump on one record."""
-    hop_skip_jump(attacker, attacker.seeds(1)[0])
+    """Run HopSkipJump on one record, again and again from other starts, while there is budget."""
+    record, before = attacker.seeds(1)[0], -1
+    while len(attacker.oracle) > before:
+        before = len(attacker.oracle)
+        hop_skip_jump(attacker, record)
 
 
 def boundary_walk(attacker: Attacker) -> None:
@@ -71,12 +76,24 @@ def boundary_walk(attacker: Attacker) -> None:
         attack.generate(record[None, attacker.space.numeric], x_adv_init=start)
 
 
+def sign_opt(attacker: Attacker) -> None:
+    """Turn the direction from a record to the boundary so that the boundary comes nearer.
+
+    ART refuses models of two classes, although the attack knows but one label and the rest.
+    """
+    record, numeric = attacker.seeds(1)[0], attacker.space.numeric
+    attack = SignOPTAttack(over_numbers(attacker, record, spare=1), targeted=False, verbose=False)
+    with chance(attacker.rng):
+        attack.generate(record[None, numeric])
+
+
 def simba(attacker: Attacker) -> None:
     """Step one random coordinate at a time, keeping what lowers the label's score."""
-    record = attacker.seeds(1)[0]
-    attack = SimBA(over_image(attacker, record), attack="px", verbose=False)
+    record, numeric = attacker.seeds(1)[0], attacker.space.numeric
+    once = len(numeric)  # as published: no coordinate is taken twice
+    attack = SimBA(over_image(attacker, record), attack="px", max_iter=once, verbose=False)
     with chance(attacker.rng):
-        attack.generate(record[None, None, None, attacker.space.numeric])
+        attack.generate(record[None, None, None, numeric])
 
 
 def zoo(attacker: Attacker) -> None:

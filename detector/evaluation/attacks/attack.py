@@ -45,6 +45,27 @@ class Attacker:
         picks = self.rng.choice(len(self.natural), n, replace=n > len(self.natural))
         return self.space.encode(self.natural[picks])
 
+    def victim_class(self) -> int:
+        """Return a random class, whose inside is to be found."""
+        return int(self.rng.integers(len(self.oracle.target.dataset.classes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a stream takes from its first query to its last.
+
+    Attributes:
+        shortest: Seconds.
+        longest: Seconds; spans are spread log-uniformly between the two.
+    """
+
+    shortest: float
+    longest: float
+
+
+WEEK = 7 * 86_400.0
+SLOW = Pace(2 * WEEK, 6 * WEEK)
+
 
 @dataclass(frozen=True, slots=True)
 class Attack:
@@ -58,6 +79,10 @@ class Attack:
         run: The procedure; it may return early or run into the budget.
         forms: Output forms with which it works at all.
         detectable: False where no sequence of queries can show it (roster membership).
+        pool: Natural rows of the attacker's own.
+        pace: The attack's own pace, where it has one.
+        is_volume: Whether the number of queries is the attack: no ceiling cuts it, and ordinary
+            queries beside it would only be more of the same.
     """
 
     name: str
@@ -67,6 +92,13 @@ class Attack:
     run: Callable[[Attacker], None]
     forms: frozenset[OutputForm] = ALL_FORMS
     detectable: bool = True
+    pool: int = 600
+    pace: Pace | None = None
+    is_volume: bool = False
+
+    def queries(self, ceiling: int) -> int:
+        """Return how many queries to make where other clients make at most `ceiling`."""
+        return self.budget if self.is_volume else min(self.budget, ceiling)
 
     def execute(self, attacker: Attacker) -> None:
         """Run until the attack ends or its budget is spent."""
@@ -78,6 +110,12 @@ class Attack:
                     return
         except BudgetSpentError:
             return
+
+
+def distinct(rows: Coded) -> Coded:
+    """Return the (n, d) rows in their order, each but once; missing equals missing."""
+    _, first = np.unique(np.nan_to_num(rows, nan=np.inf), axis=0, return_index=True)
+    return rows[np.sort(first)]
 
 
 def unit(directions: Coded) -> Coded:

@@ -2,11 +2,10 @@
 
 Confidence ascent: Fredrikson et al., "Model Inversion Attacks that Exploit Confidence
 Information", CCS 2015 (MIFace), with zeroth-order gradients: antithetic pairs (NES, Ilyas et al.,
-ICML 2018; SPSA, Spall 1992) or forward differences. Label-only spheres: Kahla et al., "Label-Only
-Model Inversion Attacks via Boundary Repulsion", CVPR 2022 (BREP-MI). Latent search: Han et al.,
-"Reinforcement Learning-Based Black-Box Model Inversion", CVPR 2023, and An et al., "MIRROR", NDSS
-2022, here with principal components as the generator. Attribute sweep: Fredrikson et al.,
-"Privacy in Pharmacogenetics", USENIX Security 2014.
+ICML 2018), forward differences, or one pair of random signs a step (Spall, "Multivariate Stochastic
+Approximation Using a Simultaneous Perturbation Gradient Approximation", IEEE TAC 1992). Label-only
+spheres: Kahla et al., "Label-Only Model Inversion Attacks via Boundary Repulsion", CVPR 2022
+(BREP-MI). Attribute sweep: Fredrikson et al., "Privacy in Pharmacogenetics", USENIX Security 2014.
 """
 
 import numpy as np
@@ -18,15 +17,8 @@ PAIRS = 8
 NES_STEP = 0.05
 NES_SIGMA = 0.05
 FORWARD_STEP = 0.02
-SPHERE_POINTS = 32
-SPHERE_RADIUS = 0.2
-SPHERE_GROWTH = 1.3
-POPULATION = 24
-LATENT = 6
-
-
-def _victim_class(attacker: Attacker) -> int:
-    return int(attacker.rng.integers(len(attacker.oracle.target.dataset.classes)))
+SPSA_STEPS = 480
+SPSA_PATIENCE = 20
 
 
 def _start(attacker: Attacker) -> Coded:
@@ -39,7 +31,7 @@ def _start(attacker: Attacker) -> Coded:
 
 def antithetic_ascent(attacker: Attacker) -> None:
     """Climb one class's score with plus-minus pairs about a moving point."""
-    victim, point, numeric = _victim_class(attacker), _start(attacker), attacker.space.numeric
+    victim, point, numeric = attacker.victim_class(), _start(attacker), attacker.space.numeric
     for _ in range(60):
         noise = np.zeros((PAIRS, len(point)))
         noise[:, numeric] = attacker.rng.normal(size=(PAIRS, len(numeric)))
@@ -47,14 +39,14 @@ def antithetic_ascent(attacker: Attacker) -> None:
         scores = attacker.ask(pairs.reshape(-1, len(point))).scores[:, victim].reshape(-1, 2)
         gradient = ((scores[:, 0] - scores[:, 1])[:, None] * noise).mean(axis=0)
         if not gradient.any():  # a plateau tells nothing: begin elsewhere
-            point = _start(attacker)
+            point = attacker.seeds(1)[0]
             continue
         point = np.clip(point + NES_STEP * unit(gradient) * np.sqrt(len(numeric)) / 2, 0, 1)
 
 
 def forward_ascent(attacker: Attacker) -> None:
     """Climb one class's score, one forward difference for every coordinate and step."""
-    victim, point, numeric = _victim_class(attacker), _start(attacker), attacker.space.numeric
+    victim, point, numeric = attacker.victim_class(), _start(attacker), attacker.space.numeric
     for _ in range(30):
         probes = np.repeat(point[None], len(numeric) + 1, axis=0)
         probes[np.arange(1, len(probes)), numeric] += FORWARD_STEP
@@ -62,45 +54,65 @@ def forward_ascent(attacker: Attacker) -> None:
         gradient = np.zeros_like(point)
         gradient[numeric] = (scores[1:] - scores[0]) / FORWARD_STEP
         if not gradient.any():
-            point = _start(attacker)
+            point = attacker.seeds(1)[0]
             continue
-        point = np.clip(point + 0.1 * np.sqrt(len(numeric)) / 2 * unit(gradient), 0, 0.98)
+        moved = np.clip(point + 0.1 * np.sqrt(len(numeric)) / 2 * unit(gradient), 0, 0.98)
+        if np.allclose(moved, point):  # in a corner of the cube
+            return
+        point = moved
 
 
-def sphere_sampling(attacker: Attacker) -> None:
+def simultaneous_ascent(attacker: Attacker) -> None:
+    """Climb one class's score with one random-sign pair a step; both gains decay (SPSA).
+
+    The exponents are Spall's; a long plateau tells nothing, so the search begins elsewhere.
+    """
+    victim, numeric, rng = attacker.victim_class(), attacker.space.numeric, attacker.rng
+    point, idle = _start(attacker), 0
+    first_step, first_probe = rng.uniform(0.1, 0.3), rng.uniform(0.03, 0.1)
+    for k in range(SPSA_STEPS):
+        signs = np.zeros_like(point)
+        signs[numeric] = rng.choice([-1.0, 1.0], len(numeric))
+        probe = first_probe / (k + 1) ** 0.101
+        pair = np.stack([point + probe * signs, point - probe * signs])
+        plus, minus = attacker.ask(pair).scores[:, victim]
+        idle = idle + 1 if plus == minus else 0
+        if idle == SPSA_PATIENCE:
+            point, idle = attacker.seeds(1)[0], 0
+            continue
+        step = first_step / (k + 1 + 0.1 * SPSA_STEPS) ** 0.602
+        climb = np.clip((plus - minus) / (2 * probe), -1.0, 1.0)
+        point = np.clip(point + step * climb * signs, 0.0, 1.0)
+
+
+def _spheres(attacker: Attacker, points: int, radius: float, growth: float) -> None:
     """Move away from the points of a sphere that leave the class; widen it when none does."""
-    victim, numeric = _victim_class(attacker), attacker.space.numeric
+    victim, numeric = attacker.victim_class(), attacker.space.numeric
     centre = attacker.seeds(1)[0]
     for candidate in attacker.seeds(40):
         if int(attacker.ask(candidate).labels[0]) == victim:
             centre = candidate
             break
-    radius = SPHERE_RADIUS * float(attacker.rng.uniform(0.5, 2.0))
+    radius *= float(attacker.rng.uniform(0.5, 2.0))
     for _ in range(40):
-        offsets = np.zeros((SPHERE_POINTS, len(centre)))
-        offsets[:, numeric] = unit(attacker.rng.normal(size=(SPHERE_POINTS, len(numeric))))
+        offsets = np.zeros((points, len(centre)))
+        offsets[:, numeric] = unit(attacker.rng.normal(size=(points, len(numeric))))
         labels = attacker.ask(centre + radius * offsets).labels
         left = labels != victim
         if not left.any():
-            radius *= SPHERE_GROWTH
+            radius *= growth
             continue
         centre = np.clip(centre - radius * unit(offsets[left].mean(axis=0)), 0, 1)
 
 
-def latent_search(attacker: Attacker) -> None:
-    """Evolve a population in a few principal components of natural rows towards one class."""
-    victim, rng = _victim_class(attacker), attacker.rng
-    natural = attacker.space.encode(attacker.natural)
-    mean = natural.mean(axis=0)
-    _, sizes, axes = np.linalg.svd(natural - mean, full_matrices=False)
-    scale = sizes[:LATENT] / np.sqrt(len(natural))
-    centre, spread = np.zeros(len(scale)), np.ones(len(scale))
-    for _ in range(25):
-        latent = centre + spread * rng.normal(size=(POPULATION, len(scale)))
-        scores = attacker.ask(mean + (latent * scale) @ axes[:LATENT]).scores[:, victim]
-        elite = latent[np.argsort(-scores, kind="stable")[: POPULATION // 4]]
-        centre = elite.mean(axis=0)
-        spread = 0.7 * spread + 0.3 * np.maximum(elite.std(axis=0), 0.1)
+def sphere_sampling(attacker: Attacker) -> None:
+    """Repel from the boundary with spheres of 32 points."""
+    _spheres(attacker, points=32, radius=0.2, growth=1.3)
+
+
+def wide_spheres(attacker: Attacker) -> None:
+    """Repel from the boundary with spheres of 48 points that begin small and grow fast."""
+    _spheres(attacker, points=48, radius=0.08, growth=1.8)
 
 
 def _sweep_values(attacker: Attacker, column: int) -> Coded:
@@ -117,8 +129,7 @@ def _sweep_values(attacker: Attacker, column: int) -> Coded:
     )[:, column]
 
 
-def attribute_sweep(attacker: Attacker) -> None:
-    """For record after record, ask for every value of the one sensitive field."""
+def _sweep(attacker: Attacker, *, shuffled: bool) -> None:
     fields = attacker.oracle.target.dataset.fields
     categorical = [j for j, f in enumerate(fields) if f.is_categorical and len(f.categories) > 1]
     spread = [j for j, f in enumerate(fields) if f.high > f.low]
@@ -126,5 +137,15 @@ def attribute_sweep(attacker: Attacker) -> None:
     values = _sweep_values(attacker, column)
     for record in attacker.rng.permutation(attacker.candidates):
         rows = np.repeat(record[None], len(values), axis=0)
-        rows[:, column] = values
+        rows[:, column] = attacker.rng.permutation(values) if shuffled else values
         attacker.oracle.ask(rows)
+
+
+def attribute_sweep(attacker: Attacker) -> None:
+    """For record after record, ask for every value of the one sensitive field."""
+    _sweep(attacker, shuffled=False)
+
+
+def shuffled_sweep(attacker: Attacker) -> None:
+    """Ask for the values in a fresh random order for each record."""
+    _sweep(attacker, shuffled=True)

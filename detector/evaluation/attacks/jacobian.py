@@ -9,20 +9,35 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detector.evaluation.attacks.attack import Attacker
+from detector.evaluation.attacks.attack import Attacker, distinct
 from detector.evaluation.attacks.surrogate import Surrogate
 from detector.evaluation.datasets import Coded, Labels
 
 SEEDS = 20
 STEP = 0.1
 ROUNDS = 6
+SEED_ROUNDS = 6
 
 Direction = Callable[[Attacker, Surrogate, Coded, Labels], Coded]
 
 
-def _augment(attacker: Attacker, direction: Direction) -> None:
+def _seeds(attacker: Attacker) -> tuple[Coded, Labels]:
+    """Return the first points and their labels: natural ones, and random ones for want of two."""
     points = attacker.seeds(SEEDS)
     labels = attacker.ask(points).labels
+    for _ in range(SEED_ROUNDS):
+        if len(np.unique(labels)) > 1:
+            break
+        more = np.concatenate(
+            [attacker.seeds(SEEDS // 2), attacker.rng.random((SEEDS // 2, attacker.space.size))]
+        )
+        labels = np.concatenate([labels, attacker.ask(more).labels])
+        points = np.concatenate([points, more])
+    return points, labels
+
+
+def _augment(attacker: Attacker, direction: Direction) -> None:
+    points, labels = _seeds(attacker)
     surrogate = Surrogate(seed=int(attacker.rng.integers(2**31)))
     step = STEP * float(attacker.rng.uniform(0.5, 2.0))
     for _ in range(ROUNDS):
@@ -30,7 +45,10 @@ def _augment(attacker: Attacker, direction: Direction) -> None:
         moved = points.copy()
         signs = np.sign(direction(attacker, surrogate, points, labels))
         moved[:, attacker.space.numeric] += step * signs[:, attacker.space.numeric]
-        moved = np.clip(moved, 0.0, 1.0)
+        # What was asked before need not be asked again.
+        moved = distinct(np.concatenate([points, np.clip(moved, 0.0, 1.0)]))[len(points) :]
+        if not len(moved):
+            return
         labels = np.concatenate([labels, attacker.ask(moved).labels])
         points = np.concatenate([points, moved])
 

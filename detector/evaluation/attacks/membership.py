@@ -50,6 +50,17 @@ def augmentation(attacker: Attacker) -> None:
         attacker.ask(points)
 
 
+def field_augmentation(attacker: Attacker) -> None:
+    """Ask for copies of each candidate, every one changed a little in a quarter of its numbers."""
+    numeric, rng = attacker.space.numeric, attacker.rng
+    size, share = float(rng.uniform(0.01, 0.05)), max(1, round(len(numeric) / 4))
+    for record in rng.permutation(attacker.candidates):
+        points = np.repeat(attacker.space.encode(record), AUGMENTATIONS, axis=0)
+        for point in points[1:]:
+            point[rng.choice(numeric, share, replace=False)] += rng.normal(0, size, share)
+        attacker.ask(points)
+
+
 def roster(attacker: Attacker) -> None:
     """Ask once for each candidate."""
     attacker.oracle.ask(attacker.rng.permutation(attacker.candidates))

@@ -3,6 +3,9 @@
 Tramèr et al., "Stealing Machine Learning Models via Prediction APIs", USENIX Security 2016,
 Algorithm 1, with its category split (section 4.2).
 
+`shuffled` is the same search by someone who varies it: fields in random order, bisection near the
+middle instead of at it.
+
 A leaf is known by the answer it gives. From a row in a new leaf every field is searched for the
 values at which the answer changes; a row beyond each change is searched in its turn.
 """
@@ -29,7 +32,17 @@ def _with(row: Coded, column: int, value: float) -> Coded:
     return changed
 
 
-def _line_search(attacker: Attacker, row: Coded, column: int, field: Field) -> list[Coded]:
+def _middle(low: float, high: float, field: Field, share: float) -> float:
+    """Return the value at that share of an interval, a whole number strictly inside if need be."""
+    middle = low + share * (high - low)
+    if field.decimals == 0:
+        return float(np.clip(np.floor(middle), low + 1, high - 1))
+    return middle
+
+
+def _line_search(
+    attacker: Attacker, row: Coded, column: int, field: Field, *, shuffled: bool
+) -> list[Coded]:
     """Bisect the field's range until each change of the answer is known; rows beyond changes."""
     smallest = max((field.high - field.low) * PRECISION, 10.0**-field.decimals)
     ends = [field.low, field.high]
@@ -42,22 +55,26 @@ def _line_search(attacker: Attacker, row: Coded, column: int, field: Field) -> l
             if id_low != id_high:
                 found.append(_with(row, column, high))
             continue
-        middle = (low + high) / 2
-        if field.decimals == 0:
-            middle = float(np.floor(middle))
+        share = float(attacker.rng.uniform(0.4, 0.6)) if shuffled else 0.5
+        middle = _middle(low, high, field, share)
         id_middle = _leaf(attacker, _with(row, column, middle))
         stack += [(low, id_low, middle, id_middle), (middle, id_middle, high, id_high)]
     return found
 
 
-def _category_split(attacker: Attacker, row: Coded, column: int, field: Field) -> list[Coded]:
+def _category_split(
+    attacker: Attacker, row: Coded, column: int, field: Field, *, shuffled: bool
+) -> list[Coded]:
     """Ask for every category; one row for each answer seen."""
-    rows = [_with(row, column, float(code)) for code in range(len(field.categories))]
+    codes = np.arange(len(field.categories), dtype=np.float64)
+    if shuffled:
+        codes = attacker.rng.permutation(codes)
+    rows = [_with(row, column, code) for code in codes.tolist()]
     seen = {_leaf(attacker, candidate): candidate for candidate in rows}
     return list(seen.values())
 
 
-def _explore(attacker: Attacker, start: Coded) -> None:
+def _explore(attacker: Attacker, start: Coded, *, shuffled: bool = False) -> None:
     fields = attacker.oracle.target.dataset.fields
     queue, seen = deque([start]), set()
     while queue:
@@ -66,10 +83,13 @@ def _explore(attacker: Attacker, start: Coded) -> None:
         if leaf in seen:
             continue
         seen.add(leaf)
-        for column, field in enumerate(fields):
-            if field.high > field.low:
-                search = _category_split if field.is_categorical else _line_search
-                queue.extend(search(attacker, row, column, field))
+        columns = np.flatnonzero([field.high > field.low for field in fields])
+        if shuffled:
+            columns = attacker.rng.permutation(columns)
+        for column in columns.tolist():
+            field = fields[column]
+            search = _category_split if field.is_categorical else _line_search
+            queue.extend(search(attacker, row, column, field, shuffled=shuffled))
 
 
 def complete(attacker: Attacker) -> None:
@@ -82,6 +102,19 @@ def natural_start(attacker: Attacker) -> None:
     _explore(attacker, attacker.natural[attacker.rng.integers(len(attacker.natural))])
 
 
+def shuffled(attacker: Attacker) -> None:
+    """Search from a natural record, fields in random order, bisecting near the middle."""
+    start = attacker.natural[attacker.rng.integers(len(attacker.natural))]
+    _explore(attacker, start, shuffled=True)
+
+
 def incomplete(attacker: Attacker) -> None:
-    """Search from the empty record, setting one field after another (incomplete queries)."""
-    _explore(attacker, np.full(len(attacker.oracle.target.dataset.fields), np.nan))
+    """Search from the empty record, setting one field after another (incomplete queries).
+
+    Where that finds little, search goes on from natural records with half of the fields left out.
+    """
+    _explore(attacker, np.full(attacker.natural.shape[1], np.nan))
+    while attacker.oracle.left:
+        start = attacker.natural[attacker.rng.integers(len(attacker.natural))].copy()
+        start[attacker.rng.random(len(start)) < 0.5] = np.nan
+        _explore(attacker, start)

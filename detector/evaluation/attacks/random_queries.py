@@ -1,7 +1,8 @@
 """Equation solving with random queries: Tramèr et al. 2016, sections 4.1 and 5.
 
 The equations are solved offline; what the API sees are points drawn without regard to the data:
-uniform in the box of field ranges, or Gaussian about its middle.
+uniform in the box of field ranges, Gaussian about its middle, or spread evenly (McKay, Beckman and
+Conover, "A Comparison of Three Methods for Selecting Values of Input Variables", 1979).
 """
 
 import numpy as np
@@ -25,3 +26,10 @@ def whole_numbers(attacker: Attacker) -> None:
     """Ask for uniform points on each field's natural grid, as a careful attacker would."""
     rows = attacker.space.decode(attacker.rng.random((BATCH, attacker.space.size)))
     attacker.oracle.ask(attacker.oracle.target.dataset.natural(rows))
+
+
+def latin_hypercube(attacker: Attacker) -> None:
+    """Ask for one design over the whole budget: n points, one in each nth of every coordinate."""
+    n, size = attacker.oracle.left, attacker.space.size
+    cells = attacker.rng.permuted(np.tile(np.arange(n), (size, 1)), axis=1).T
+    attacker.ask((cells + attacker.rng.random((n, size))) / n)

@@ -15,10 +15,13 @@ class Surrogate:
     Args:
         seed: Of its initial weights.
         hidden: Hidden units.
+        iterations: Of its optimiser, for each fit.
     """
 
-    def __init__(self, seed: int, hidden: int = 24) -> None:
-        self._network = MLPClassifier((hidden,), max_iter=60, solver="lbfgs", random_state=seed)
+    def __init__(self, seed: int, hidden: int = 24, iterations: int = 60) -> None:
+        self._network = MLPClassifier(
+            (hidden,), max_iter=iterations, solver="lbfgs", random_state=seed
+        )
         self._constant = True
 
     def fit(self, points: Coded, labels: Labels) -> None:
@@ -28,6 +31,14 @@ class Surrogate:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 self._network.fit(points, labels)
+
+    def scores(self, points: Coded, classes: int) -> Coded:
+        """Return (n, classes) scores: even ones before anything was learnt, 0 for unseen labels."""
+        if self._constant:
+            return np.full((len(points), classes), 1.0 / classes)
+        scores = np.zeros((len(points), classes))
+        scores[:, self._network.classes_] = self._network.predict_proba(points)
+        return scores
 
     def margin(self, points: Coded) -> Coded:
         """Return best minus second-best score of each point; 0 before anything was learnt."""
