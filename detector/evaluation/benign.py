@@ -222,6 +222,30 @@ def seasonal_newcomer(scene: Scene, n: int) -> Plan:
     return Plan(scene.population.draw(n, weights, scene.rng), _pace(scene, n, 5, 300))
 
 
+def paging_user(scene: Scene, n: int) -> Plan:
+    """Page through records in the order of a key, now and then a page again or one text edited."""
+    rng, size = scene.rng, int(scene.rng.integers(8, 31))
+    again, edits = rng.uniform(0.02, 0.2), rng.uniform(0.02, 0.2)
+    fresh, fields = scene.rows(n), scene.population.dataset.fields
+    fresh = fresh[np.argsort(fresh[:, int(rng.choice(_editable(scene)))], kind="stable")]
+    texts = [j for j in _editable(scene) if fields[j].is_categorical] or _editable(scene)
+    pages: list[Coded] = []
+    while sum(map(len, pages)) < n:
+        if pages and rng.random() < again:
+            pages.append(pages[-1])
+            continue
+        page, fresh = fresh[:size], fresh[size:]
+        edited = page[rng.random(len(page)) < edits]
+        for row in edited:
+            column = int(rng.choice(texts))
+            row[column] = scene.population.value(column, rng)
+        pages.append(np.concatenate([page, edited]))
+    gaps = _pace(scene, n, 0.05, 1.0)
+    turns = np.cumsum([len(page) for page in pages[:-1]]).astype(np.intp)
+    gaps[turns] = _pace(scene, len(turns), 5, 60)
+    return Plan(np.concatenate(pages)[:n], gaps)
+
+
 KINDS: dict[str, Callable[[Scene, int], Plan]] = {
     "regular": regular,
     "what_if": what_if,
@@ -235,4 +259,5 @@ KINDS: dict[str, Callable[[Scene, int], Plan]] = {
     "narrow_cohort": narrow_cohort,
     "noisy": noisy,
     "seasonal_newcomer": seasonal_newcomer,
+    "paging_user": paging_user,
 }
