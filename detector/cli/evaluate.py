@@ -44,6 +44,9 @@ def evaluate(
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write JSON too; - is standard output.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with plots too.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
     only: Annotated[
         str,
@@ -67,7 +70,7 @@ def evaluate(
     from detector.evaluation import document, run
     from detector.evaluation.bars import bars_of
     from detector.evaluation.figures import Report
-    from detector.evaluation.report import terminal
+    from detector.evaluation.report import page, terminal
     from detector.evaluation.summary import summarise
 
     started = monotonic()
@@ -88,6 +91,8 @@ def evaluate(
     )
     if json is not None:
         _write(json, to_json(document.report_document(report)))
+    if html is not None:
+        _write(str(html), page.page(report).encode())
     if json != "-":
         terminal.show(results(), report)
 

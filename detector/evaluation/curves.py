@@ -19,11 +19,13 @@ class Trail:
     Attributes:
         client: The benign kind or the attack's variant, and the deployment.
         attack_class: The attack's class; None for a benign client.
+        alarm: Ordinal of the query at which the first alarm came, None for never.
         points: Pairs of a query's ordinal and the log evidence there.
     """
 
     client: str
     attack_class: str | None
+    alarm: int | None
     points: tuple[tuple[int, float], ...]
 
 
@@ -69,5 +71,5 @@ def _trails(groups: dict[str, list[Outcome]], count: int) -> list[Trail]:
             one = drawn[number % len(drawn)]
             client = f"{one.label} on {one.place.model_id}"
             name = None if one.attack_class is None else str(one.attack_class)
-            trails.append(Trail(client, name, one.trail))
+            trails.append(Trail(client, name, one.alarm, one.trail))
     return trails

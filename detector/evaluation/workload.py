@@ -46,7 +46,7 @@ class Workload:
     """
 
     reference_clients: int = 60
-    clients_per_kind: int = 52
+    clients_per_kind: int = 75
     streams_per_attack: int = 2
     mixed_per_share: int = 8
     slow_streams: int = 8
