@@ -13,7 +13,6 @@ from detector.evaluation import benign
 from detector.evaluation.attacks.attack import Attack
 from detector.evaluation.mixing import Mixture, covered, slowed
 from detector.evaluation.streams import Service, Stream, attack_stream, benign_stream, client_id
-from detector.scoring.finding import AttackClass
 
 SHARES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90)
 SLOW_COVER = 0.5
@@ -160,11 +159,7 @@ def hidden_cases(
 
 
 def _can_hide(attack: Attack | None) -> bool:
-    return (
-        attack is not None
-        and attack.detectable
-        and attack.attack_class is not AttackClass.HARVESTING
-    )
+    return attack is not None and attack.detectable and not attack.is_volume
 
 
 def _rotation(cases: Sequence[Case], first: int, count: int) -> Iterator[Case]:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -19,7 +21,7 @@ COLOURS = {
     "harvesting": "#4b7f52",
 }
 BENIGN = "#8a8f98"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "querywatch",
     "font.family": "sans-serif",
@@ -57,7 +59,7 @@ def plots(figures: Figures) -> list[Plot]:
         ("benign", "False incidents by kind of benign client", TALL, _benign, figures.benign),
     )  # fmt: skip
     return [
-        Plot(name, title, svg(name, size, lambda axes, d=draw: d(axes, figures)))
+        Plot(name, title, svg(name, size, partial(draw, figures)))
         for name, title, size, draw, there in wanted
         if there
     ]
@@ -75,7 +77,7 @@ def svg(name: str, size: tuple[float, float], draw: Callable[[Axes], None]) -> s
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", markup)
 
 
-def _found(axes: Axes, figures: Figures) -> None:
+def _found(figures: Figures, axes: Axes) -> None:
     for name, shares in figures.curves.found.items():
         axes.plot(figures.curves.queries, shares, label=name, color=COLOURS.get(name), lw=2)
     axes.set_xscale("log", base=2)
@@ -84,7 +86,7 @@ def _found(axes: Axes, figures: Figures) -> None:
     axes.legend(frameon=False, loc="upper left")
 
 
-def _evidence(axes: Axes, figures: Figures) -> None:
+def _evidence(figures: Figures, axes: Axes) -> None:
     for trail in figures.curves.evidence:
         name = trail.attack_class or "benign"
         queries, evidence = zip(*trail.points, strict=True)
@@ -102,7 +104,7 @@ def _evidence(axes: Axes, figures: Figures) -> None:
     axes.legend(frameon=False, loc="upper left")
 
 
-def _mixing(axes: Axes, figures: Figures) -> None:
+def _mixing(figures: Figures, axes: Axes) -> None:
     shares = [float(name) for name in figures.mixing]
     axes.plot(shares, [one.found for one in figures.mixing.values()], marker="o", lw=2,
               color=COLOURS["extraction"], label="found")  # fmt: skip
@@ -113,7 +115,7 @@ def _mixing(axes: Axes, figures: Figures) -> None:
     axes.legend(frameon=False, loc="lower left")
 
 
-def _benign(axes: Axes, figures: Figures) -> None:
+def _benign(figures: Figures, axes: Axes) -> None:
     kinds = list(figures.benign)
     places = range(len(kinds))
     measured = [one.alarmed / one.clients for one in figures.benign.values()]
