@@ -2,7 +2,7 @@ from pathlib import Path
 
 from detector.evaluation.generate import Size, simulate, write
 from detector.evaluation.models import ModelKind, OutputForm
-from detector.evaluation.splits import DEPLOYMENTS, Deployment, Split
+from detector.evaluation.splits import Deployment, Split
 
 WINE = Deployment("wine", ModelKind.LOGISTIC, OutputForm.TOP1)
 TINY = Size(reference_clients=2, clients_per_kind=1, max_queries=40, shares=(0.0, 0.5))
@@ -22,8 +22,3 @@ def test_mixed_streams_keep_their_share_of_benign_queries() -> None:
     mixed = [stream for stream in log if stream.attack and stream.benign_share == 0.5]
     assert mixed
     assert {len(stream.events) for stream in mixed} == {80}
-
-
-def test_no_data_set_is_both_tuned_on_and_held_out() -> None:
-    used = {split: {d.dataset for d in DEPLOYMENTS[split]} for split in Split}
-    assert used[Split.TUNING].isdisjoint(used[Split.HELD_OUT] | used[Split.DEMO])

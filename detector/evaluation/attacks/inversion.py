@@ -19,6 +19,7 @@ NES_SIGMA = 0.05
 FORWARD_STEP = 0.02
 SPSA_STEPS = 480
 SPSA_PATIENCE = 20
+SMALLEST_SCORE = 1e-6
 
 
 def _start(attacker: Attacker) -> Coded:
@@ -65,7 +66,8 @@ def forward_ascent(attacker: Attacker) -> None:
 def simultaneous_ascent(attacker: Attacker) -> None:
     """Climb one class's score with one random-sign pair a step; both gains decay (SPSA).
 
-    The exponents are Spall's; a long plateau tells nothing, so the search begins elsewhere.
+    The exponents are Spall's and it is the log score that climbs, which far from the class says
+    more; a long plateau tells nothing, so the search begins elsewhere.
     """
     victim, numeric, rng = attacker.victim_class(), attacker.space.numeric, attacker.rng
     point, idle = _start(attacker), 0
@@ -75,7 +77,7 @@ def simultaneous_ascent(attacker: Attacker) -> None:
         signs[numeric] = rng.choice([-1.0, 1.0], len(numeric))
         probe = first_probe / (k + 1) ** 0.101
         pair = np.stack([point + probe * signs, point - probe * signs])
-        plus, minus = attacker.ask(pair).scores[:, victim]
+        plus, minus = np.log(np.maximum(attacker.ask(pair).scores[:, victim], SMALLEST_SCORE))
         idle = idle + 1 if plus == minus else 0
         if idle == SPSA_PATIENCE:
             point, idle = attacker.seeds(1)[0], 0
