@@ -100,6 +100,9 @@ def evaluate(
 def _options(
     split: SplitName, size: SizeName, only: str, seed: int, workers: int, baselines: bool
 ) -> "Options":
+    from detector.evaluation.quiet import hush
+
+    hush()
     try:
         from detector.evaluation.run import Options
         from detector.evaluation.splits import Split

@@ -46,8 +46,8 @@ def _attack_bars(figures: Figures) -> tuple[Bar, ...]:
             0.95,
             by_record.before_second_record if by_record else None,
         ),
-        _least("found at 50% benign queries", 0.95, _found(figures.mixing, "0.50")),
-        _least("found at 90% benign queries", 0.80, _found(figures.mixing, "0.90")),
+        _least("found at 50% benign queries", 0.95, _found(figures.mixing, "0.5")),
+        _least("found at 90% benign queries", 0.80, _found(figures.mixing, "0.9")),
     )
 
 

@@ -13,6 +13,7 @@ from detector.evaluation.attacks.attack import Attack
 from detector.evaluation.models import Target, Wire
 from detector.evaluation.observer import ObserverFactory
 from detector.evaluation.outcome import Outcome, Place
+from detector.evaluation.quiet import hush
 from detector.evaluation.splits import DEPLOYMENTS, Deployment, Split, benign_kinds_of
 from detector.evaluation.trial import Scope, Trial, Weeks
 from detector.evaluation.workload import Workload
@@ -143,5 +144,5 @@ def _each(tasks: Sequence[_Task], workers: int) -> Iterator[list[Outcome]]:
     if workers == 1 or len(tasks) == 1:
         yield from map(_run, tasks)
         return
-    with ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), hush) as pool:
         yield from pool.map(_run, tasks)
