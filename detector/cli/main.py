@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from detector import __version__
-from detector.cli import demo, evaluate, incidents, migrate, produce, reference, replay, service
+from detector.cli import (
+    demo,
+    evaluate,
+    incidents,
+    inspect,
+    migrate,
+    produce,
+    reference,
+    replay,
+    service,
+)
 from detector.cli.console import errors
 from detector.kit.errors import ConfigurationError, QuerywatchError
 
@@ -29,6 +39,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
+app.command("inspect")(inspect.inspect)
 app.command("evaluate")(evaluate.evaluate)
 app.command("consume")(service.consume)
 app.command("serve")(service.serve)
