@@ -34,6 +34,21 @@ class FieldKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The units that a z-score was made from.
+
+    Attributes:
+        mean: In those units.
+        scale: Standard deviation in those units.
+        decimals: Natural decimal places in those units.
+    """
+
+    mean: float
+    scale: float
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One input field and its natural values.
 
@@ -44,6 +59,7 @@ class Field:
         low: Smallest value seen (0 for a category).
         high: Largest value seen (the last code for a category).
         categories: The category names; empty for numbers.
+        origin: Where the field is a z-score, what natural values are z-scores of.
     """
 
     name: str
@@ -52,11 +68,22 @@ class Field:
     low: float
     high: float
     categories: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     @property
     def is_categorical(self) -> bool:
         """Whether the field holds categories."""
         return self.kind is FieldKind.CATEGORICAL
+
+    def natural(self, values: Coded) -> Coded:
+        """Return the values snapped to the natural grid and range; missing stays missing."""
+        snapped = np.round(values, self.decimals)
+        if self.origin is not None:
+            mean, scale = self.origin.mean, self.origin.scale
+            counted = np.round(values * scale + mean, self.origin.decimals)
+            snapped = np.round((counted - mean) / scale, self.decimals) + 0.0
+        clipped: Coded = np.clip(snapped, self.low, self.high)
+        return clipped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +110,7 @@ class Dataset:
         """Return the rows snapped to each field's natural grid and range; missing stays missing."""
         snapped = rows.copy()
         for j, field in enumerate(self.fields):
-            snapped[:, j] = np.clip(np.round(rows[:, j], field.decimals), field.low, field.high)
+            snapped[:, j] = field.natural(rows[:, j])
         return snapped
 
     def cells(self, rows: Coded) -> list[list[Cell]]:
@@ -105,19 +132,21 @@ def significant(values: Coded, digits: int = SIGNIFICANT_DIGITS) -> Coded:
 def standardised(dataset: Dataset, decimals: int = GRIDLESS) -> Dataset:
     """Return the data set with every number as its z-score, rounded to that many places.
 
-    Mean and standard deviation are those of all rows; categories stay as they are.
+    Mean and standard deviation are those of all rows; categories stay as they are. Natural rows
+    are z-scores of natural values: records do not change when a feature store sends them.
     """
     rows, fields = dataset.rows.copy(), []
     for j, field in enumerate(dataset.fields):
         if not field.is_categorical:
-            scale = float(np.nanstd(rows[:, j])) or 1.0
-            rows[:, j] = np.round((rows[:, j] - np.nanmean(rows[:, j])) / scale, decimals) + 0.0
+            mean, scale = float(np.nanmean(rows[:, j])), float(np.nanstd(rows[:, j])) or 1.0
+            rows[:, j] = np.round((rows[:, j] - mean) / scale, decimals) + 0.0
             field = Field(
                 field.name,
                 FieldKind.NUMERIC,
                 decimals,
                 float(np.nanmin(rows[:, j])),
                 float(np.nanmax(rows[:, j])),
+                origin=Origin(mean, scale, field.decimals),
             )
         fields.append(field)
     return replace(dataset, rows=rows, fields=tuple(fields))

@@ -49,7 +49,7 @@ class Wire(StrEnum):
     """In what units clients send numbers.
 
     RAW are the data set's own; STANDARDISED are z-scores, as a feature store sends them, with no
-    natural grid left; ROUNDED are z-scores that everybody's client library rounds to
+    decimal grid left; ROUNDED are z-scores that everybody's client library rounds to
     `ROUNDED_PLACES`, attackers' included.
     """
 

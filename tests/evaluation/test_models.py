@@ -30,11 +30,20 @@ def test_a_feature_store_sends_z_scores(wire: Wire) -> None:
     assert (target.dataset.rows[:, others] == raw[:, others]).all()
 
 
-def test_standardised_numbers_keep_six_digits_and_no_grid() -> None:
+def test_standardised_numbers_keep_six_digits() -> None:
     target = churn(Wire.STANDARDISED)
     sent = target.as_sent(np.full((1, len(target.dataset.fields)), 0.0123456789))
     assert sent[0, numeric(target)] == pytest.approx(0.0123457, abs=1e-12)
+
+
+@pytest.mark.parametrize("wire", [Wire.STANDARDISED, Wire.ROUNDED])
+def test_natural_z_scores_are_those_of_natural_values(wire: Wire) -> None:
+    target = churn(wire)
+    noise = np.random.default_rng(0).normal(0, 0.05, target.outside.shape)
     assert np.array_equal(target.dataset.natural(target.outside), target.outside)
+    moved = target.dataset.natural(target.outside + noise)
+    column = [f.name for f in target.dataset.fields].index("number_customer_service_calls")
+    assert set(moved[:, column]) <= set(target.dataset.rows[:, column])
 
 
 def test_a_client_library_rounds_for_attackers_too() -> None:

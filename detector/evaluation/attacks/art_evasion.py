@@ -4,8 +4,8 @@ HopSkipJump (Chen, Jordan and Wainwright, IEEE S&P 2020), the boundary attack (B
 "Decision-Based Adversarial Attacks", ICLR 2018), SimBA (Guo et al., "Simple Black-box Adversarial
 Attacks", ICML 2019), ZOO (Chen et al., AISec 2017) and Sign-OPT (Cheng et al., "Sign-OPT: A
 Query-Efficient Hard-Label Adversarial Attack", ICLR 2020), each on natural records of the
-attacker's own. Parameters are ART's defaults; ZOO's are those of ART's example for boosted trees,
-and SimBA takes each coordinate once.
+attacker's own. Parameters are ART's defaults; SimBA takes each coordinate once, and
+ZOO's are about those of ART's examples for trees, fewer steps a record and then the next record.
 """
 
 from art.attacks.evasion import BoundaryAttack, HopSkipJump, SignOPTAttack, SimBA, ZooAttack
@@ -16,6 +16,7 @@ from detector.evaluation.datasets import Coded
 
 STARTS = 30
 ZOO_PARALLEL = 5
+ZOO_DIFFERENCES = (0.01, 0.2)
 
 
 def _start(attacker: Attacker, record: Coded) -> Coded | None:
@@ -102,10 +103,10 @@ def zoo(attacker: Attacker) -> None:
     attack = ZooAttack(
         over_numbers(attacker, record),
         learning_rate=0.1,
-        max_iter=200,
-        binary_search_steps=10,
+        max_iter=20,
+        binary_search_steps=3,
         nb_parallel=min(ZOO_PARALLEL, len(numeric)),
-        variable_h=0.01,
+        variable_h=float(attacker.rng.choice(ZOO_DIFFERENCES)),
         verbose=False,
     )
     with chance(attacker.rng):
