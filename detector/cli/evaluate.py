@@ -1,126 +1,143 @@
 """`querywatch evaluate`: real attacks and benign clients against the product's own detection."""
 
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from detector.cli import evaluate_options as option
 from detector.cli.console import progress, results
 from detector.cli.document import to_json
+from detector.cli.evaluate_options import SizeName, SplitName
 from detector.cli.options import QUIET, with_settings
+from detector.cli.own_model import OwnModelOptions, attack_own_model
 from detector.config import Settings
 from detector.kit.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from detector.evaluation.run import Options
+    from detector.evaluation.figures import Report
+    from detector.evaluation.outcome import Outcome
 
 STATED_FIELDS = (8, 32, 64, 768)
+RED_TEAM = "red_team"
 
 
-class SplitName(StrEnum):
-    """Which streams; the evaluation's own word for it needs the extra to be imported."""
-
-    TUNING = "tuning"
-    HELD_OUT = "held_out"
-    DEMO = "demo"
-
-
-class SizeName(StrEnum):
-    """How much of them."""
-
-    SMALL = "small"
-    FULL = "full"
+@dataclass(frozen=True, slots=True)
+class _Run:
+    split: str
+    size: SizeName
+    only: tuple[str, ...]
+    seed: int
+    workers: int
+    baselines: bool
 
 
 @with_settings("detection", defaults=QUIET)
 def evaluate(
     settings: Settings,
-    split: Annotated[
-        SplitName, typer.Option(help="Data sets, models, attacks and benign kinds to run.")
-    ] = SplitName.HELD_OUT,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write JSON too; - is standard output.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with plots too.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
-    only: Annotated[
-        str,
-        typer.Option(
-            metavar="WORDS", help="Only these deployments, variants, techniques or benign kinds."
-        ),
-    ] = "",
-    size: Annotated[SizeName, typer.Option(help="How much to simulate.")] = SizeName.FULL,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other clients.")] = 0,
-    baselines: Annotated[
-        bool, typer.Option(help="Try published detectors and surrogates on the same streams.")
-    ] = True,
+    split: option.SplitOption = SplitName.HELD_OUT,
+    only: option.Only = "",
+    size: option.Size = None,
+    seed: option.Seed = 0,
+    workers: option.Workers = 2,
+    baselines: option.Baselines = True,
+    json: option.Json = None,
+    html: option.Html = None,
+    model: option.Model = None,
+    endpoint: option.EndpointUrl = None,
+    benign: option.Benign = None,
+    budget: option.Budget = 100_000,
+    header: option.Header = None,
+    timeout: option.Timeout = 10.0,
 ) -> None:
     """Measure detection on simulated attackers and benign clients.
 
-    Attacks run against real models; needs the extra `evaluation`. The figures depend on the
-    options alone, not on the number of processes.
+    Attacks run against real models, or against yours; needs the extra `evaluation`. The figures
+    depend on the options alone, not on the number of processes.
     """
-    options = _options(split, size, only, seed, workers, baselines)
-    from detector import bootstrap
-    from detector.evaluation import document, run
-    from detector.evaluation.bars import bars_of
-    from detector.evaluation.figures import Report
-    from detector.evaluation.report import page, terminal
-    from detector.evaluation.summary import summarise
-
-    started = monotonic()
-    make_observer = partial(bootstrap.observer, settings)
-    with progress("Evaluating") as advance:
-        outcomes = run.evaluate(options, make_observer, advance)
-    observer = make_observer()
-    state = {str(fields): observer.state_bytes(fields) for fields in STATED_FIELDS}
-    figures = summarise(outcomes, state)
-    report = Report(
-        split=str(split),
-        size=str(size),
-        only=options.only,
-        seed=seed,
-        seconds=round(monotonic() - started, 1),
-        figures=figures,
-        bars=bars_of(figures),
+    own = OwnModelOptions(
+        model, endpoint, tuple(benign or ()), budget, tuple(header or ()), timeout
     )
-    if json is not None:
-        _write(json, to_json(document.report_document(report)))
-    if html is not None:
-        _write(str(html), page.page(report).encode())
-    if json != "-":
-        terminal.show(results(), report)
+    own.check()
+    _need_extra()
+    started = monotonic()
+    words = tuple(word.strip() for word in only.split(",") if word.strip())
+    if own.wanted:
+        run = _Run(RED_TEAM, size or SizeName.SMALL, words, seed, 1, baselines)
+        outcomes = _own_outcomes(settings, run, own)
+    else:
+        run = _Run(str(split), size or SizeName.FULL, words, seed, workers, baselines)
+        outcomes = _split_outcomes(settings, run)
+    _deliver(_report(settings, run, outcomes, monotonic() - started), json, html)
 
 
-def _options(
-    split: SplitName, size: SizeName, only: str, seed: int, workers: int, baselines: bool
-) -> "Options":
+def _need_extra() -> None:
     from detector.evaluation.quiet import hush
 
     hush()
     try:
-        from detector.evaluation.run import Options
-        from detector.evaluation.splits import Split
-        from detector.evaluation.workload import FULL, SMALL
+        import detector.evaluation.report.page
+        import detector.evaluation.run  # noqa: F401 - whether it can be imported is the question
     except ImportError as error:
         raise ConfigurationError(
             f"{error.name} is not installed; evaluate needs the extra: pip install"
             " 'querywatch[evaluation]'"
         ) from error
-    load = FULL if size is SizeName.FULL else SMALL
-    words = tuple(word.strip() for word in only.split(",") if word.strip())
-    return Options(Split(split), load, words, seed, workers, baselines)
 
 
-def _write(target: str, body: bytes) -> None:
-    if target == "-":
+def _split_outcomes(settings: Settings, run: _Run) -> "list[Outcome]":
+    from detector import bootstrap
+    from detector.evaluation.run import Options, evaluate
+    from detector.evaluation.splits import Split
+    from detector.evaluation.workload import SIZES
+
+    options = Options(
+        Split(run.split), SIZES[run.size], run.only, run.seed, run.workers, run.baselines
+    )
+    with progress("Evaluating") as advance:
+        return evaluate(options, partial(bootstrap.observer, settings), advance)
+
+
+def _own_outcomes(settings: Settings, run: _Run, own: OwnModelOptions) -> "list[Outcome]":
+    from detector.evaluation.redteam import Orders
+    from detector.evaluation.workload import SIZES
+
+    orders = Orders(SIZES[run.size], run.only, run.seed, own.budget, run.baselines)
+    return attack_own_model(settings, own, orders)
+
+
+def _report(settings: Settings, run: _Run, outcomes: "list[Outcome]", seconds: float) -> "Report":
+    from detector import bootstrap
+    from detector.evaluation.bars import bars_of
+    from detector.evaluation.figures import Report
+    from detector.evaluation.summary import summarise
+
+    observer = bootstrap.observer(settings)
+    state = {str(fields): observer.state_bytes(fields) for fields in STATED_FIELDS}
+    figures = summarise(outcomes, state)
+    return Report(
+        run.split, str(run.size), run.only, run.seed, round(seconds, 1), figures, bars_of(figures)
+    )
+
+
+def _deliver(report: "Report", json: str | None, html: Path | None) -> None:
+    from detector.evaluation.document import report_document
+    from detector.evaluation.report import page, terminal
+
+    if html is not None:
+        _write(html, page.page(report).encode())
+    body = to_json(report_document(report))
+    if json == "-":
         typer.echo(body, nl=False)
         return
-    path = Path(target)
+    if json is not None:
+        _write(Path(json), body)
+    terminal.show(results(), report)
+
+
+def _write(path: Path, body: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)

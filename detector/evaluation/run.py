@@ -8,16 +8,14 @@ from multiprocessing import get_context
 from threadpoolctl import threadpool_limits
 
 from detector.evaluation import generate
-from detector.evaluation.attacks import attacks_of
-from detector.evaluation.attacks.attack import Attack
-from detector.evaluation.models import Target, Wire
+from detector.evaluation.models import Target
+from detector.evaluation.narrow import choose
 from detector.evaluation.observer import ObserverFactory
 from detector.evaluation.outcome import Outcome, Place
 from detector.evaluation.quiet import hush
-from detector.evaluation.splits import DEPLOYMENTS, Deployment, Split, benign_kinds_of
+from detector.evaluation.splits import Deployment, Split, benign_kinds_of
 from detector.evaluation.trial import Scope, Trial, Weeks
 from detector.evaluation.workload import Workload
-from detector.kit.errors import ConfigurationError
 
 Progress = Callable[[int, int], None]
 
@@ -41,50 +39,6 @@ class Options:
     seed: int = 0
     workers: int = 2
     rivals: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is left of a split when it is narrowed down."""
-
-    deployments: tuple[tuple[int, Deployment], ...]
-    attacks: tuple[Attack, ...]
-    kinds: tuple[str, ...]
-
-
-def deployment_name(deployment: Deployment) -> str:
-    """Return what a deployment is called on the command line."""
-    wire = [] if deployment.wire is Wire.RAW else [str(deployment.wire)]
-    parts = [deployment.dataset, deployment.kind, deployment.form]
-    return "-".join([*map(str, parts), *["strict"] * deployment.strict, *wire])
-
-
-def choose(split: Split, only: Sequence[str]) -> Chosen:
-    """Narrow a split down; raises `ConfigurationError` for a word that names nothing in it.
-
-    Words that name variants or benign kinds leave out all others of both; a technique stands for
-    its variants.
-    """
-    deployments = tuple(enumerate(DEPLOYMENTS[split]))
-    attacks, kinds = attacks_of(split), benign_kinds_of(split)
-    places = [(i, d) for i, d in deployments if any(w in deployment_name(d) for w in only)]
-    named = [a for a in attacks if a.name in only or a.technique in only]
-    lives = [kind for kind in kinds if kind in only]
-    for word in only:
-        if not (
-            any(word in deployment_name(d) for _, d in deployments)
-            or any(word in (a.name, a.technique) for a in attacks)
-            or word in kinds
-        ):
-            raise ConfigurationError(
-                f"--only {word}: no deployment, attack or benign kind of this split is called so"
-            )
-    narrowed = bool(named or lives)
-    return Chosen(
-        tuple(places) or deployments,
-        tuple(named) if narrowed else tuple(attacks),
-        tuple(lives) if narrowed else kinds,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +71,9 @@ def _run(task: _Task) -> list[Outcome]:
             turn=task.turn,
             rivals=options.rivals,
         )
-        return Trial(Weeks(before, now, place_of(now.target)), scope, task.make_observer()).run()
+        return list(
+            Trial(Weeks(before, now, place_of(now.target)), scope, task.make_observer()).outcomes()
+        )
 
 
 def evaluate(

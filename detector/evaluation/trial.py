@@ -78,8 +78,8 @@ class Trial:
         self._judge = Judge(self._target, scope.seed)
         self._rivals: Mapping[str, Baseline] = baselines(scope.seed) if scope.rivals else {}
 
-    def run(self) -> list[Outcome]:
-        """Learn the reference and return the outcome of every client, in a fixed order."""
+    def outcomes(self) -> Iterator[Outcome]:
+        """Learn the reference and yield the outcome of every client, in a fixed order."""
         scope = self._scope
         reference = list(
             reference_clients(self._weeks.before, scope.reference_kinds, scope.load, scope.seed)
@@ -87,13 +87,15 @@ class Trial:
         self._observer.learn(Log("reference").read(_plain(reference)))
         for rival in self._rivals.values():
             rival.calibrate([self._points(stream) for stream in reference])
-        return [self._outcome(case) for case in self._cases()]
+        yield from map(self._outcome, self._cases())
 
     def _cases(self) -> Iterator[Case]:
         scope, now = self._scope, self._weeks.now
         yield from benign_cases(now, scope.kinds, scope.load, scope.seed)
-        pure = list(pure_cases(now, scope.attacks, scope.load, scope.seed))
-        yield from pure
+        pure: list[Case] = []
+        for case in pure_cases(now, scope.attacks, scope.load, scope.seed):
+            pure.append(case)
+            yield case
         yield from hidden_cases(now, pure, scope.load, scope.seed, scope.turn)
 
     def _points(self, stream: Stream) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -55,7 +55,16 @@ class Workload:
 
 
 FULL = Workload()
-SMALL = Workload(60, 3, 1, 1, 2, 250, 400, 3)
+SMALL = Workload(
+    clients_per_kind=3,
+    streams_per_attack=1,
+    mixed_per_share=1,
+    slow_streams=2,
+    mixed_queries=250,
+    max_lifetime=400,
+    rival_clients=3,
+)
+SIZES = {"small": SMALL, "full": FULL}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

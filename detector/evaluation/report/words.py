@@ -30,4 +30,4 @@ def bar_figure(bar: Bar) -> tuple[str, str]:
 
 def bar_verdict(bar: Bar) -> str:
     """Return whether the bar is met."""
-    return {True: "met", False: "missed", None: "not measured"}[bar.met]
+    return {True: "met", False: "missed", None: "no data"}[bar.met]
