@@ -49,7 +49,7 @@ def evaluate(
     model: option.Model = None,
     endpoint: option.EndpointUrl = None,
     benign: option.Benign = None,
-    budget: option.Budget = 100_000,
+    budget: option.Budget = 200_000,
     header: option.Header = None,
     timeout: option.Timeout = 10.0,
 ) -> None:

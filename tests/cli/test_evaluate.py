@@ -1,0 +1,160 @@
+"""`querywatch evaluate` on a few streams, and on a model of the user's."""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Cli
+
+FEW = "wine-mlp-full,path_finding,regular"
+SMALL = ("--split", "tuning", "--size", "small", "--no-baselines", "--workers", "1")
+MODEL = """
+import numpy as np
+
+def predict(rows):
+    score = 1 / (1 + np.exp(-(rows[:, 0] - rows[:, 1])))
+    return np.stack([score, 1 - score], axis=1)
+
+def scalar(rows):
+    return 0
+"""
+
+
+class Model(BaseHTTPRequestHandler):
+    """Answers by the sum of an instance's values."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        allowed = self.headers.get("Authorization") == "Bearer s3cret"
+        labels = ["low" if sum(map(float, i.values())) < 1 else "high" for i in body["instances"]]
+        answer = json.dumps({"predictions": labels}).encode()
+        self.send_response(200 if allowed else 401)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/predict"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def log(cli: Cli) -> str:
+    rng = np.random.default_rng(0)
+    with Path("own.jsonl").open("w") as file:
+        for i in range(400):
+            a, b, c = rng.normal(0.3, 0.2, 3).round(2).tolist()
+            event = {
+                "event_id": f"e{i}", "time": 1_789_000_000_000 + i, "client_id": f"c{i % 9}",
+                "model_id": "mine", "input": {"fields": {"a": a, "b": b, "c": c}},
+            }  # fmt: skip
+            file.write(json.dumps(event) + "\n")
+    return "own.jsonl"
+
+
+@pytest.fixture
+def model(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    Path("users_own_model.py").write_text(MODEL)
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    yield "users_own_model"
+    sys.modules.pop("users_own_model", None)
+
+
+def test_it_prints_tables_and_writes_json_and_a_page(cli: Cli) -> None:
+    files = ("--json", "build/out.json", "--html", "build/out.html")
+    result = cli("evaluate", *SMALL, "--only", FEW, *files)
+    assert result.code == 0
+    assert result.err == ""
+    assert "tree_path_finding" in result.out
+    assert "bars met" in result.out
+    assert max(map(len, result.out.splitlines())) <= 100
+    document = json.loads(Path("build/out.json").read_text())
+    assert document["split"] == "tuning"
+    assert document["totals"]["attack_streams"] == 1
+    assert document["only"] == FEW.split(",")
+    assert Path("build/out.html").read_text().startswith("<!doctype html>")
+
+
+def test_json_on_standard_output_stands_alone(cli: Cli) -> None:
+    result = cli("evaluate", *SMALL, "--only", "wine-mlp-full,regular", "--json", "-")
+    assert result.code == 0
+    assert json.loads(result.out)["totals"]["benign_clients"] == 3
+
+
+def test_a_model_of_the_user_s_is_attacked(cli: Cli, log: str, model: str) -> None:
+    result = cli(
+        "evaluate", "--model", f"{model}:predict", "--benign", log, "--no-baselines",
+        "--only", "path_finding,regular", "--json", "own.json",
+    )  # fmt: skip
+    assert result.code == 0
+    assert json.loads(Path("own.json").read_text())["split"] == "red_team"
+    assert "tree_path_finding" in result.out
+
+
+def test_a_model_behind_http_is_attacked(cli: Cli, log: str, served: str) -> None:
+    Path("token").write_text("Bearer s3cret\n")
+    result = cli(
+        "evaluate", "--endpoint", served, "--header", "Authorization: @token", "--benign", log,
+        "--no-baselines", "--only", "path_finding,regular",
+    )  # fmt: skip
+    assert result.code == 0
+    assert "tree_path_finding" in result.out
+    refused = cli("evaluate", "--endpoint", served, "--benign", log)
+    assert (refused.code, refused.out) == (1, "")
+    assert "status 401" in refused.err
+
+
+def test_a_budget_that_ends_early_is_told(cli: Cli, log: str, model: str) -> None:
+    result = cli(
+        "evaluate", "--model", f"{model}:predict", "--benign", log, "--no-baselines",
+        "--only", "regular,path_finding,uniform", "--budget", "13000",
+    )  # fmt: skip
+    assert result.code == 0
+    assert "budget" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--only", "nonsense"), "nonsense"),
+        (("--model", "a:b"), "--benign"),
+        (("--benign", "own.jsonl"), "--model or --endpoint"),
+        (("--model", "a:b", "--endpoint", "http://x", "--benign", "own.jsonl"), "exclude"),
+        (("--endpoint", "ftp://x", "--benign", "own.jsonl"), "http"),
+        (("--model", "json:dumps", "--header", "a: b", "--benign", "own.jsonl"), "--header"),
+        (("--model", "no_such_module:f", "--benign", "own.jsonl"), "no_such_module"),
+        (("--endpoint", "http://x", "--header", "ab", "--benign", "own.jsonl"), "NAME:VALUE"),
+        (("--endpoint", "http://x", "--header", "a:@gone", "--benign", "own.jsonl"), "gone"),
+    ],
+)
+def test_a_usage_error_is_one_line(
+    cli: Cli, log: str, arguments: tuple[str, ...], message: str
+) -> None:
+    result = cli("evaluate", "--split", "tuning", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_wrong_shape_is_one_line(cli: Cli, log: str, model: str) -> None:
+    result = cli("evaluate", "--model", f"{model}:scalar", "--benign", log)
+    assert (result.code, result.out) == (1, "")
+    assert "shape" in result.err
+    assert len(result.err.splitlines()) == 1
