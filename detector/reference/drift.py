@@ -1,0 +1,104 @@
+"""An alarm that the world has moved: live traffic as a whole is no longer as strange as it was.
+
+Not about a client, so no incident: what it asks for is a refresh, or a look. Each client gives one
+number a day, the mean p-value of its first `QUERIES` inputs of that day, so that nobody counts for
+more by asking more. River's ADWIN (Bifet and Gavaldà 2007) watches the stream of these numbers: it
+tells when the means of an older and a newer part of it differ more than chance allows.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from river.drift import ADWIN
+
+QUERIES = 8
+DAY_MS = 86_400_000
+MAX_CLIENTS = 4096
+DELTA = 1e-4
+LEAST_CHANGE = 0.05
+RECENT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The mean strangeness of clients has changed.
+
+    Attributes:
+        time_ms: Event time at which it was noticed, UTC milliseconds.
+        before: Mean p-value of `RECENT` client-days, the first ones or those of the last change;
+            about .5 under a fitting reference.
+        now: Mean p-value of the latest `RECENT` client-days; lower means stranger.
+    """
+
+    time_ms: int
+    before: float
+    now: float
+
+
+class DriftMonitor:
+    """Watches one model under one reference; a new reference wants a new monitor.
+
+    Holds at most `max_clients` unfinished client-days; the oldest gives way. Deterministic in the
+    order of the events.
+    """
+
+    def __init__(self, max_clients: int = MAX_CLIENTS, delta: float = DELTA) -> None:
+        """`delta` is ADWIN's bound on the chance of a false cut at one number."""
+        self._max_clients = max_clients
+        self._delta = delta
+        self._window = ADWIN(delta=delta, clock=1)
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._usual: float | None = None
+        self._open: dict[str, tuple[int, int, float]] = {}
+
+    def update(
+        self,
+        clients: Sequence[str],
+        time_ms: NDArray[np.int64],
+        p_values: NDArray[np.float64],
+        suspected: Callable[[str], bool],
+    ) -> list[Drift]:
+        """Take n events with inputs in the order of the log; return the changes noticed.
+
+        `suspected` says who must not count: an attacker is strange, which is no drift.
+        """
+        drifts = []
+        rows = zip(clients, time_ms.tolist(), p_values.tolist(), strict=True)
+        for client, at, p_value in rows:
+            mean = self._finished(client, at // DAY_MS, p_value)
+            if mean is not None and not suspected(client):
+                drift = self._watch(at, mean)
+                drifts += [drift] if drift else []
+        return drifts
+
+    def _finished(self, client: str, day: int, p_value: float) -> float | None:
+        """Return the client-day's mean with the event that completes it, else None."""
+        known, count, total = self._open.get(client, (day, 0, 0.0))
+        if known != day:
+            count, total = 0, 0.0
+        if count >= QUERIES:
+            return None
+        count, total = count + 1, total + p_value
+        if client not in self._open and len(self._open) >= self._max_clients:
+            del self._open[next(iter(self._open))]
+        self._open[client] = (day, count, total)
+        return total / count if count == QUERIES else None
+
+    def _watch(self, time_ms: int, mean: float) -> Drift | None:
+        self._window.update(mean)
+        self._recent.append(mean)
+        now = float(np.mean(self._recent))
+        if self._usual is None:
+            self._usual = now if len(self._recent) == RECENT else None
+            return None
+        if not self._window.drift_detected or abs(now - self._usual) < LEAST_CHANGE:
+            return None
+        before, self._usual = self._usual, now
+        # What comes next is compared with the world as it is now, and only with that.
+        self._window = ADWIN(delta=self._delta, clock=1)
+        for recent in self._recent:
+            self._window.update(recent)
+        return Drift(time_ms, round(before, 4), round(now, 4))
