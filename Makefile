@@ -11,7 +11,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
   --no-emit-options $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench serve demo-log lock clean
+.PHONY: help setup demo test check bench evaluate serve demo-log lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,6 +46,10 @@ check: $(INSTALLED) ## format, lint, types, import contracts
 
 bench: $(INSTALLED) ## events a second of each stage, on one core
 	$(BIN)/python -m tests.bench
+
+evaluate: $(EVALUATION) ## measure detection on held-out models, attacks and benign clients
+	$(BIN)/querywatch evaluate --split held_out --json build/evaluation.json \
+	  --html build/evaluation.html
 
 demo-log: $(EVALUATION) ## make the demo's log anew from real attacks
 	$(BIN)/python -m detector.evaluation.demo
