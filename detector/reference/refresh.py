@@ -73,7 +73,7 @@ def _require_same_making(current: Reference, candidate: Reference, anchor: Refer
         alike = (
             other.names == current.names
             and other.nulls.keys() == current.nulls.keys()
-            and other.vectors.shape[1:] == current.vectors.shape[1:]
+            and (other.vectors.shape[1:] == current.vectors.shape[1:] or not len(other.vectors))
         )
         if not alike:
             raise ConfigurationError(
@@ -146,7 +146,9 @@ def _nulls(aimed: Reference, base: Reference, factor: float) -> dict[str, tuple[
 
 
 def _vectors(current: Reference, candidate: Reference, limits: Bounds) -> Floats:
-    """Return the client vectors with the oldest share replaced by the newest."""
-    most = int(len(current.vectors) * limits.vectors)
-    newest = candidate.vectors[max(len(candidate.vectors) - most, 0) :]
+    """Return the client vectors with the oldest share replaced by the newest, where there are."""
+    most = min(int(len(current.vectors) * limits.vectors), len(candidate.vectors))
+    if most == 0:
+        return current.vectors
+    newest = candidate.vectors[-most:]
     return np.concatenate([current.vectors[len(newest) :], newest])

@@ -243,6 +243,10 @@ class TestBehaviour:
         assert (vectors == -1.0).all(axis=1).sum() == 4
         np.testing.assert_array_equal(vectors[:36], anchor.vectors[4:])
 
+    def test_clients_too_short_for_a_vector_replace_none(self, anchor: Reference) -> None:
+        moved = step(anchor, people(20), vectors=np.zeros((0, 0))).reference
+        np.testing.assert_array_equal(moved.vectors, anchor.vectors)
+
 
 def test_what_moved_is_told_farthest_first(anchor: Reference) -> None:
     moves = step(anchor, people(2, shift=1.0)).moves
