@@ -29,12 +29,10 @@ def learn_references(
     """
     builders: dict[ModelKey, ReferenceBuilder] = {model: ReferenceBuilder(model) for model in only}
     rejected: Counter[str] = Counter()
-    for model, events in _by_model(logs, rejected):
+    for model, events in events_by_model(logs, rejected):
         if not only or model in builders:
             builders.setdefault(model, ReferenceBuilder(model)).add(events)
-    if rejected:
-        reasons = ", ".join(f"{name} {n:,}" for name, n in rejected.most_common(MOST_LISTED))
-        errors().print(f"{rejected.total():,} records of the reference log rejected: {reasons}")
+    report_rejected(rejected)
     if not builders:
         raise ConfigurationError("the reference log holds no usable event")
     references = [(model, builder.build()) for model, builder in sorted(builders.items())]
@@ -48,7 +46,14 @@ def learn_references(
         ]
 
 
-def _by_model(
+def report_rejected(rejected: Counter[str]) -> None:
+    """Say on standard error how many records could not be used, and why."""
+    if rejected:
+        reasons = ", ".join(f"{name} {n:,}" for name, n in rejected.most_common(MOST_LISTED))
+        errors().print(f"{rejected.total():,} records of the reference log rejected: {reasons}")
+
+
+def events_by_model(
     logs: Sequence[str], rejected: Counter[str]
 ) -> Iterator[tuple[ModelKey, list[LocatedEvent]]]:
     """The logs' events, a batch at a time, apart by model; counts what cannot be used."""

@@ -51,6 +51,51 @@ def build(
     )
 
 
+@app.command("refresh")
+@with_settings("database", defaults=QUIET)
+def refresh(
+    settings: Settings,
+    logs: Logs,
+    model: Model,
+    tenant: Tenant = "",
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Make it the one in force; else it is only stored.")
+    ] = False,
+    approve_drift: Annotated[
+        bool,
+        typer.Option(
+            "--approve-drift", help="Take the traffic as it is: the new version is the new anchor."
+        ),
+    ] = False,
+) -> None:
+    """Let the active reference follow recent traffic, within the bounds of its anchor."""
+    from detector.cli.refresh import (
+        left_out_table,
+        moves_table,
+        refresh_policy,
+        refresh_reference,
+    )
+
+    with reading(settings) as store:
+        info, result = refresh_reference(
+            store,
+            ModelKey(tenant, model),
+            logs,
+            refresh_policy(settings),
+            activate=activate,
+            approve=approve_drift,
+        )
+    if result.left_out:
+        results().print(left_out_table(result.left_out))
+    if result.moves:
+        results().print(moves_table(result))
+    results().print(
+        f"Reference {info.version} of model {info.model.model_id}: {result.events:,} events of"
+        f" {result.clients:,} clients, {info.status.value}, {info.origin}.",
+        markup=False,
+    )
+
+
 @app.command("list")
 @with_settings("database", defaults=QUIET)
 def list_all(settings: Settings) -> None:
