@@ -81,7 +81,7 @@ def _need_extra() -> None:
     try:
         import detector.evaluation.report.page
         import detector.evaluation.run  # noqa: F401 - whether it can be imported is the question
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{error.name} is not installed; evaluate needs the extra: pip install"
             " 'querywatch[evaluation]'"

@@ -21,7 +21,11 @@ class Log:
         self._encode = msgspec.json.Encoder().encode
 
     def read(self, events: Iterable[Event]) -> list[LocatedEvent]:
-        """Return the events as decoded; raises `QuerywatchError` for one that is not valid."""
+        """Return the events as decoded, those without an `event_id` with one.
+
+        Raises:
+            QuerywatchError: An event is not valid.
+        """
         records = []
         for event in events:
             body = self._encode({"event_id": f"{self._name}-{self._read}", **event})

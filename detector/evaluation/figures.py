@@ -101,12 +101,34 @@ class Fidelity:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """One client about whom detection was wrong.
+
+    Attributes:
+        model: The deployment.
+        client: The attack's variant or the benign kind.
+        queries: How many the client made.
+        alarm: Query of the first alarm, None for never.
+        named: Technique of the most credible incident at the end; empty for none.
+        statements: Its evidence.
+    """
+
+    model: str
+    client: str
+    queries: int
+    alarm: int | None
+    named: str
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """All figures but the bars."""
 
     totals: Totals
     budget_share: float | None
     techniques: Mapping[str, Technique]
+    variants: Mapping[str, Technique]
     mixing: Mapping[str, Hidden]
     slow: Mapping[str, Hidden]
     benign: Mapping[str, Lives]
@@ -118,6 +140,8 @@ class Figures:
     label_only_share_of_full: float | None
     wires: Mapping[str, Group]
     deployments: Mapping[str, Group]
+    missed: tuple[Case, ...]
+    false_alarms: tuple[Case, ...]
     curves: Curves
 
 

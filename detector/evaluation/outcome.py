@@ -40,6 +40,7 @@ class Outcome:
         alarm_attack: How many of the attack's queries had been made by then.
         named: Class of the most credible incident at the end, None for none.
         named_technique: Its technique.
+        statements: Its evidence, strongest first.
         second_record: Ordinal at which the second record is finished, for attacks that go through
             records one after another.
         rivals: By baseline the ordinal of its first alarm, None for never; empty when not tried.
@@ -60,6 +61,7 @@ class Outcome:
     alarm_attack: int | None
     named: AttackClass | None
     named_technique: str
+    statements: tuple[str, ...] = ()
     second_record: int | None = None
     rivals: Mapping[str, int | None] = field(default_factory=dict)
     fidelity: FidelityGain | None = None

@@ -8,6 +8,7 @@ from typing import TypeVar
 from detector.evaluation.curves import curves_of
 from detector.evaluation.figures import (
     MATERIAL_GAIN,
+    Case,
     Early,
     Fidelity,
     Figures,
@@ -44,6 +45,7 @@ def summarise(outcomes: Sequence[Outcome], state_bytes: Mapping[str, int]) -> Fi
         totals=totals(judged, benign),
         budget_share=median([_budget_share(o) for o in judged]),
         techniques=_each(pure, lambda o: o.technique, _technique),
+        variants=_each(pure, lambda o: o.label, _technique),
         mixing=_each(_of(outcomes, Role.MIXED), lambda o: f"{o.share:g}", _hidden),
         slow=_each(_of(outcomes, Role.SLOW), lambda o: f"{o.share:g}", _hidden),
         benign={name: _lives(group) for name, group in grouped(benign, lambda o: o.label).items()},
@@ -55,6 +57,8 @@ def summarise(outcomes: Sequence[Outcome], state_bytes: Mapping[str, int]) -> Fi
         label_only_share_of_full=_ratio(forms.get("label"), forms.get("full")),
         wires=_groups(counted, lambda o: o.place.wire),
         deployments=_groups(counted, lambda o: o.place.model_id),
+        missed=_cases(o for o in judged if not o.found),
+        false_alarms=_cases(o for o in benign if o.found),
         curves=curves_of(outcomes),
     )
 
@@ -126,6 +130,13 @@ def _group(group: Sequence[Outcome]) -> Group:
         whole.attack_streams, whole.found, whole.right_class, whole.benign_clients,
         whole.false_clients,
     )  # fmt: skip
+
+
+def _cases(outcomes: Iterable[Outcome]) -> tuple[Case, ...]:
+    return tuple(
+        Case(o.place.model_id, o.label, o.queries, o.alarm, o.named_technique, o.statements)
+        for o in outcomes
+    )
 
 
 def _ratio(part: Group | None, whole: Group | None) -> float | None:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from detector.evaluation.attacks.attack import Attack
 from detector.evaluation.baselines import baselines
 from detector.evaluation.baselines.baseline import Baseline
 from detector.evaluation.codes import class_indices, coded_rows
+from detector.evaluation.datasets import Coded
 from detector.evaluation.decoding import Log
 from detector.evaluation.fidelity_curve import FidelityGain, Judge
 from detector.evaluation.models import Target
@@ -75,7 +74,7 @@ class Trial:
         self._target: Target = weeks.now.target
         self._space = Space(self._target.dataset)
         self._records = Records(self._target)
-        self._judge = Judge(self._target, scope.seed)
+        self._judge = Judge(self._target, scope.seed) if scope.rivals else None
         self._rivals: Mapping[str, Baseline] = baselines(scope.seed) if scope.rivals else {}
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -84,7 +83,7 @@ class Trial:
         reference = list(
             reference_clients(self._weeks.before, scope.reference_kinds, scope.load, scope.seed)
         )
-        self._observer.learn(Log("reference").read(_plain(reference)))
+        self._observer.learn(Log("reference").read(interleave(reference)))
         for rival in self._rivals.values():
             rival.calibrate([self._points(stream) for stream in reference])
         yield from map(self._outcome, self._cases())
@@ -98,7 +97,7 @@ class Trial:
             yield case
         yield from hidden_cases(now, pure, scope.load, scope.seed, scope.turn)
 
-    def _points(self, stream: Stream) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def _points(self, stream: Stream) -> Coded:
         return self._space.encode(coded_rows(self._target.dataset, stream.events))
 
     def _outcome(self, case: Case) -> Outcome:
@@ -119,6 +118,7 @@ class Trial:
             alarm_attack=None if alarm is None else int(case.is_attack[:alarm].sum()),
             named=named.attack_class if named else None,
             named_technique=named.technique if named else "",
+            statements=named.statements if named else (),
             second_record=self._records.second_end(stream) if case.role is Role.PURE else None,
             rivals=self._rival_alarms(case),
             fidelity=self._fidelity(case, watched.verdicts),
@@ -140,13 +140,7 @@ class Trial:
     def _fidelity(self, case: Case, verdicts: Sequence[Verdict]) -> FidelityGain | None:
         attack = case.stream.attack
         extraction = attack is not None and attack.attack_class is AttackClass.EXTRACTION
-        if case.role is not Role.PURE or not extraction or not self._scope.rivals:
+        if case.role is not Role.PURE or not extraction or self._judge is None:
             return None
         labels = class_indices(self._target.dataset, case.stream.events)
         return self._judge.gain(self._points(case.stream), labels, first_alarm(verdicts))
-
-
-def _plain(streams: Sequence[Stream]) -> Iterator[dict[str, object]]:
-    """Yield the streams' events as one log; the decoder's side names them."""
-    for event in interleave(streams):
-        yield {key: value for key, value in event.items() if key != "event_id"}

@@ -153,6 +153,17 @@ def test_a_usage_error_is_one_line(
     assert len(result.err.splitlines()) == 1
 
 
+def test_without_the_extra_it_says_what_to_install(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "detector.evaluation.report.page", raising=False)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    result = cli("evaluate")
+    assert (result.code, result.out) == (2, "")
+    assert "jinja2 is not installed" in result.err
+    assert "querywatch[evaluation]" in result.err
+
+
 def test_a_wrong_shape_is_one_line(cli: Cli, log: str, model: str) -> None:
     result = cli("evaluate", "--model", f"{model}:scalar", "--benign", log)
     assert (result.code, result.out) == (1, "")

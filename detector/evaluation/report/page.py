@@ -6,7 +6,7 @@ from detector.evaluation.figures import Report
 from detector.evaluation.report.plots import plots
 from detector.evaluation.report.tables import bar_sheet, closing, sheets
 
-TEXT_COLUMNS = ("class", "named")
+TEXT_COLUMNS = ("class", "named", "model")
 
 
 def page(report: Report) -> str:

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from detector.evaluation.figures import Bar, Figures, Group, Hidden, Report
+from detector.evaluation.figures import Bar, Figures, Group, Hidden, Report, Technique
 from detector.evaluation.metrics import Totals
 from detector.evaluation.report.words import bar_figure, bar_verdict, number, percent, rate
+
+MOST_SHOWN = 20
 
 
 class Tone(StrEnum):
@@ -39,12 +41,14 @@ def sheets(report: Report) -> Iterator[Sheet]:
     """Yield the tables that have rows, bars last."""
     figures = report.figures
     made = (
-        _techniques(figures),
+        _attacks("Attacks", "technique", figures.techniques),
+        _attacks("Attacks by variant", "variant", figures.variants),
         _names(figures),
         _early(figures),
         _hidden("Attacks among benign queries", figures.mixing),
         _hidden("Attacks over weeks", figures.slow),
         _benign(figures),
+        _false_alarms(figures),
         _groups("By output form", figures.forms),
         _groups("By units on the wire", figures.wires),
         _groups("By deployment", figures.deployments),
@@ -73,16 +77,16 @@ def bar_sheet(bars: Sequence[Bar]) -> Sheet:
     return Sheet("Bars", ("what should hold", "target", "measured", ""), tuple(rows))
 
 
-def _techniques(figures: Figures) -> Sheet:
+def _attacks(title: str, heading: str, attacks: Mapping[str, Technique]) -> Sheet:
     rows = []
-    for name, one in figures.techniques.items():
+    for name, one in attacks.items():
         cells = (
             name, str(one.attack_class), str(one.streams), percent(one.found),
             percent(one.right_class), number(one.median_query), number(one.budget),
         )  # fmt: skip
         rows.append(Row(cells, Tone.PLAIN if one.detectable else Tone.QUIET))
-    columns = ("technique", "class", "streams", "found", "right class", "at query", "of")
-    return Sheet("Attacks", columns, tuple(rows))
+    columns = (heading, "class", "streams", "found", "right class", "at query", "of")
+    return Sheet(title, columns, tuple(rows))
 
 
 def _names(figures: Figures) -> Sheet:
@@ -126,6 +130,14 @@ def _benign(figures: Figures) -> Sheet:
         for name, one in figures.benign.items()
     ]
     return Sheet("Benign clients", ("kind", "clients", "alarmed", "rate at most"), tuple(rows))
+
+
+def _false_alarms(figures: Figures) -> Sheet:
+    rows = [
+        Row((case.client, case.model, number(case.alarm), case.named), Tone.BAD)
+        for case in figures.false_alarms[:MOST_SHOWN]
+    ]
+    return Sheet("False incidents", ("kind", "model", "at query", "named"), tuple(rows))
 
 
 def _groups(title: str, groups: Mapping[str, Group]) -> Sheet:

@@ -22,7 +22,7 @@ def _table(sheet: Sheet) -> Table:
     first, *others = sheet.columns
     table.add_column(first, no_wrap=True)
     for heading in others:
-        is_text = heading in ("class", "named")
+        is_text = heading in ("class", "named", "model")
         table.add_column(heading, justify="left" if is_text else "right", overflow="fold")
     for row in sheet.rows:
         table.add_row(*row.cells, style=STYLES[row.tone])
