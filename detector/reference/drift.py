@@ -17,7 +17,8 @@ from river.drift import ADWIN
 QUERIES = 8
 DAY_MS = 86_400_000
 MAX_CLIENTS = 4096
-DELTA = 1e-4
+DELTA = 1e-3
+STRETCH = 2.0
 LEAST_CHANGE = 0.05
 RECENT = 40
 
@@ -52,6 +53,7 @@ class DriftMonitor:
         self._window = ADWIN(delta=delta, clock=1)
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._usual: float | None = None
+        self._heard = 0
         self._open: dict[str, tuple[int, int, float]] = {}
 
     def update(
@@ -88,17 +90,24 @@ class DriftMonitor:
         return total / count if count == QUERIES else None
 
     def _watch(self, time_ms: int, mean: float) -> Drift | None:
-        self._window.update(mean)
+        self._window.update(_stretched(mean))
         self._recent.append(mean)
         now = float(np.mean(self._recent))
         if self._usual is None:
             self._usual = now if len(self._recent) == RECENT else None
             return None
-        if not self._window.drift_detected or abs(now - self._usual) < LEAST_CHANGE:
+        # The window may tell before the latest numbers are all of the new world.
+        self._heard = RECENT if self._window.drift_detected else max(self._heard - 1, 0)
+        if not self._heard or abs(now - self._usual) < LEAST_CHANGE:
             return None
-        before, self._usual = self._usual, now
+        before, self._usual, self._heard = self._usual, now, 0
         # What comes next is compared with the world as it is now, and only with that.
         self._window = ADWIN(delta=self._delta, clock=1)
         for recent in self._recent:
-            self._window.update(recent)
+            self._window.update(_stretched(recent))
         return Drift(time_ms, round(before, 4), round(now, 4))
+
+
+def _stretched(mean: float) -> float:
+    """Use ADWIN's range: a mean of several p-values is hardly ever near 0 or 1."""
+    return min(max(0.5 + STRETCH * (mean - 0.5), 0.0), 1.0)
