@@ -112,10 +112,6 @@ class FidelityBoard:
         del self._suspects[weakest]
         return True
 
-    def drop(self, client_id: str) -> None:
-        """Forget a client that state no longer holds."""
-        self._suspects.pop(client_id, None)
-
     def learn(self, client_id: str, z_row: NDArray[np.float32], label: int) -> None:
         """Take one answer to a suspect: scaled folded cells (d,) and a label code; others pass.
 

@@ -176,14 +176,6 @@ def test_of_equals_the_one_that_came_first_gives_way() -> None:
     assert [name in board for name in "abc"] == [False, True, True]
 
 
-def test_who_has_left_state_is_forgotten() -> None:
-    board = FidelityBoard(sample_of(two))
-    board.suspect("eve", 9.0)
-    board.drop("eve")
-    board.drop("nobody")
-    assert len(board) == 0
-
-
 @pytest.mark.parametrize(("model", "most"), [(two, 20 << 10), (three, 60 << 10)])
 def test_a_suspect_takes_bounded_memory(model: Callable[[Rows], Codes], most: int) -> None:
     """One regression of 33 inputs is 17.4 KiB; two labels take one, more take one each."""
