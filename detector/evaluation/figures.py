@@ -101,7 +101,7 @@ class Fidelity:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Mistake:
     """One client about whom detection was wrong.
 
     Attributes:
@@ -140,8 +140,8 @@ class Figures:
     label_only_share_of_full: float | None
     wires: Mapping[str, Group]
     deployments: Mapping[str, Group]
-    missed: tuple[Case, ...]
-    false_alarms: tuple[Case, ...]
+    missed: tuple[Mistake, ...]
+    false_alarms: tuple[Mistake, ...]
     curves: Curves
 
 

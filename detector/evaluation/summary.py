@@ -8,13 +8,13 @@ from typing import TypeVar
 from detector.evaluation.curves import curves_of
 from detector.evaluation.figures import (
     MATERIAL_GAIN,
-    Case,
     Early,
     Fidelity,
     Figures,
     Group,
     Hidden,
     Lives,
+    Mistake,
     Technique,
 )
 from detector.evaluation.metrics import (
@@ -57,8 +57,8 @@ def summarise(outcomes: Sequence[Outcome], state_bytes: Mapping[str, int]) -> Fi
         label_only_share_of_full=_ratio(forms.get("label"), forms.get("full")),
         wires=_groups(counted, lambda o: o.place.wire),
         deployments=_groups(counted, lambda o: o.place.model_id),
-        missed=_cases(o for o in judged if not o.found),
-        false_alarms=_cases(o for o in benign if o.found),
+        missed=_mistakes(o for o in judged if not o.found),
+        false_alarms=_mistakes(o for o in benign if o.found),
         curves=curves_of(outcomes),
     )
 
@@ -132,9 +132,9 @@ def _group(group: Sequence[Outcome]) -> Group:
     )  # fmt: skip
 
 
-def _cases(outcomes: Iterable[Outcome]) -> tuple[Case, ...]:
+def _mistakes(outcomes: Iterable[Outcome]) -> tuple[Mistake, ...]:
     return tuple(
-        Case(o.place.model_id, o.label, o.queries, o.alarm, o.named_technique, o.statements)
+        Mistake(o.place.model_id, o.label, o.queries, o.alarm, o.named_technique, o.statements)
         for o in outcomes
     )
 

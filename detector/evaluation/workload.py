@@ -9,15 +9,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from detector.evaluation import benign
 from detector.evaluation.attacks.attack import Attack
+from detector.evaluation.generate import Size, attack_streams, benign_streams, reference_streams
 from detector.evaluation.mixing import Mixture, covered, slowed
-from detector.evaluation.streams import Service, Stream, attack_stream, benign_stream, client_id
+from detector.evaluation.streams import Service, Stream, client_id
 
 SHARES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90)
 SLOW_COVER = 0.5
-REFERENCE_OTHERS = 0.3
-LATECOMERS = frozenset({"seasonal_newcomer"})
+UNCUT = 10**9
+"""A ceiling that no attack's budget comes near."""
 
 
 class Role(StrEnum):
@@ -93,45 +93,33 @@ def chance(service: Service, *parts: int | str) -> Generator:
 def reference_clients(
     service: Service, kinds: Sequence[str], load: Workload, seed: int
 ) -> Iterator[Stream]:
-    """Simulate the reference week: mostly regular clients, some of the other kinds."""
-    others = [kind for kind in kinds if kind != "regular" and kind not in LATECOMERS]
-    for i in range(load.reference_clients):
-        rng = chance(service, "reference", seed, i)
-        other = bool(others) and rng.random() < REFERENCE_OTHERS
-        kind = str(rng.choice(others)) if other else "regular"
-        who = client_id(seed, service.target.model_id, "reference", i)
-        queries = benign.lifetime(rng, load.max_lifetime)
-        yield benign_stream(service, who, kind, queries, rng)
+    """Simulate the clients of the reference week."""
+    return reference_streams(service, kinds, _size(load, load.max_lifetime), seed)
 
 
 def benign_cases(
     service: Service, kinds: Sequence[str], load: Workload, seed: int
 ) -> Iterator[Case]:
-    """Simulate benign clients of every kind."""
-    for kind in kinds:
-        for i in range(load.clients_per_kind):
-            rng = chance(service, kind, seed, i)
-            who = client_id(seed, service.target.model_id, kind, i)
-            queries = benign.lifetime(rng, load.max_lifetime)
-            stream = benign_stream(service, who, kind, queries, rng)
-            yield Case(Role.BENIGN, stream, np.zeros(queries, dtype=np.bool_), i)
-
-
-def usable(service: Service, attacks: Sequence[Attack]) -> list[Attack]:
-    """Return the attacks that work with what the service's API answers."""
-    return [attack for attack in attacks if service.target.form in attack.forms]
+    """Simulate benign clients of these kinds, kind by kind."""
+    streams = benign_streams(service, kinds, _size(load, load.max_lifetime), seed)
+    for i, stream in enumerate(streams):
+        none = np.zeros(len(stream.events), dtype=np.bool_)
+        yield Case(Role.BENIGN, stream, none, i % load.clients_per_kind)
 
 
 def pure_cases(
     service: Service, attacks: Sequence[Attack], load: Workload, seed: int
 ) -> Iterator[Case]:
     """Run every usable attack to the end of its budget, and nothing else beside it."""
-    for attack in usable(service, attacks):
-        for i in range(load.streams_per_attack):
-            rng = chance(service, attack.name, seed, i)
-            who = client_id(seed, service.target.model_id, attack.name, i)
-            stream = attack_stream(service, who, attack, attack.budget, 0.0, rng)
-            yield Case(Role.PURE, stream, np.ones(len(stream.events), dtype=np.bool_), i)
+    for i, stream in enumerate(attack_streams(service, attacks, _size(load, UNCUT), seed)):
+        every = np.ones(len(stream.events), dtype=np.bool_)
+        yield Case(Role.PURE, stream, every, i % load.streams_per_attack)
+
+
+def _size(load: Workload, most_queries: int) -> Size:
+    return Size(
+        load.reference_clients, load.clients_per_kind, load.streams_per_attack, most_queries
+    )
 
 
 def hidden_cases(

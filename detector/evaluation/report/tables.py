@@ -134,8 +134,8 @@ def _benign(figures: Figures) -> Sheet:
 
 def _false_alarms(figures: Figures) -> Sheet:
     rows = [
-        Row((case.client, case.model, number(case.alarm), case.named), Tone.BAD)
-        for case in figures.false_alarms[:MOST_SHOWN]
+        Row((one.client, one.model, number(one.alarm), one.named), Tone.BAD)
+        for one in figures.false_alarms[:MOST_SHOWN]
     ]
     return Sheet("False incidents", ("kind", "model", "at query", "named"), tuple(rows))
 
