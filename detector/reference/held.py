@@ -33,13 +33,22 @@ def held_beta(value: tuple[float, float], before: tuple[float, float], factor: f
 
 
 def held_tail(values: Curve, before: Curve, factor: float, slack: float = 0.0) -> Curve:
-    """Return sorted values (m,), lowered where their upper tail is heavier than `before` (k,).
+    """Return sorted values (m,) whose upper tail shares are close to those of `before` (k,).
 
-    Whatever a share t of the values exceeds, a share of at least t / factor of those before
-    exceeded, give or take `slack`; nothing exceeds all of them.
+    Whatever a share t of the values exceeds, between t / factor and t · factor of those before
+    exceeded, had they been larger by `slack`; nothing exceeds all of them.
     """
     tails = 1.0 - np.arange(len(values)) / len(values)
-    return np.asarray(np.minimum(values, np.quantile(before, 1.0 - tails / factor) + slack))
+    low = np.quantile(before, np.clip(1.0 - tails * factor, 0.0, 1.0))
+    high = np.quantile(before, 1.0 - tails / factor)
+    return np.asarray(np.clip(values, low + slack, high + slack))
+
+
+def kept_or_held(value: float, before: float, factor: float) -> float:
+    """Return what it was before, as long as the value is within the factor; else one factor on."""
+    if before / factor <= value <= before * factor:
+        return before
+    return held_ratio(value, before, factor)
 
 
 def moved_knots(candidate: Curve, before: Curve, step: float, share: float) -> Curve:

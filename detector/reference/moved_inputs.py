@@ -7,7 +7,15 @@ import numpy as np
 
 from detector.events.batch import Floats
 from detector.reference.fields import MAX_CATEGORIES, Fields
-from detector.reference.held import BODY, doublings, held, held_ratio, moved_knots, moved_precision
+from detector.reference.held import (
+    BODY,
+    doublings,
+    held,
+    held_ratio,
+    kept_or_held,
+    moved_knots,
+    moved_precision,
+)
 from detector.reference.moves import Bounds, Move
 from detector.reference.picture import Reference
 from detector.reference.witnesses import Witnesses
@@ -89,9 +97,13 @@ def _categories(
     if not before and not wanted:
         return
     step, total = limits.shares
-    factor, _ = limits.odds
-    shares = {code: held_ratio(wanted.get(code, 0.0), share, factor)
+    factor, most = limits.odds
+    # Whoever has a usual share keeps it exactly: rows of a category are all equally strange, and
+    # a hair more would make each of them stranger than all that was seen.
+    shares = {code: kept_or_held(wanted.get(code, 0.0), share, factor)
               for code, share in before.items()}  # fmt: skip
+    shares |= {code: held_ratio(shares[code], share, most)
+               for code, share in first.items() if code in shares}  # fmt: skip
     new = {code: share for code, share in wanted.items()
            if code not in before and seen.shows(j, code) > limits.witnesses}  # fmt: skip
     shrink = min(1.0, step / max(sum(new.values()), 1e-12))

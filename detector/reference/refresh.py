@@ -14,6 +14,7 @@ import numpy as np
 
 from detector.events.batch import Floats
 from detector.kit.errors import ConfigurationError
+from detector.reference.fields import Fields
 from detector.reference.held import held, held_beta, held_ratio, held_tail
 from detector.reference.moved_inputs import moved_inputs
 from detector.reference.moves import Bounds, DriftRefusedError, Move
@@ -22,6 +23,8 @@ from detector.reference.surprise import MEASURES, strangeness, tail_shares
 from detector.reference.witnesses import RecentRows, witnesses
 
 MAX_CALIBRATION_ROWS = 8192
+TIE = 0.05
+"""Bits by which two tail shares may differ that are the same but for the number of rows."""
 RARITY = 2
 """Which of the measures of strangeness is the rarity of categories, in bits."""
 
@@ -87,24 +90,37 @@ def _strangeness(
 ) -> Reference:
     """Return the reference with the strangeness of recent rows under its own picture.
 
-    Held to the bounds of both bases, so that no row's p-value grows beyond them. The categories'
-    own bound is on their shares; here it only leaves room for that.
+    Held to the bounds of both bases, so that no row's p-value leaves them: neither by rows that
+    somebody sends, nor because a quiet day lacks rows that will come again.
     """
     stride = -(-len(recent.cells) // MAX_CALIBRATION_ROWS)
     measured = strangeness(recent.cells[::stride], moved.fields, moved.precision)
-    slack = np.zeros(MEASURES)
-    slack[RARITY] = (~np.isnan(moved.fields.categories[:, 0])).sum()
     calibration = np.sort(measured.T, axis=1)
-    for base, factor, bits in zip(bases, limits.tails, np.log2(limits.odds), strict=True):
-        rows = zip(calibration, base.calibration, slack * bits, strict=True)
-        calibration = np.array([held_tail(row, old, factor, most) for row, old, most in rows])
-    calibration = np.ascontiguousarray(calibration)
-    smallest = np.zeros(len(measured))
-    tail_shares(measured, calibration, smallest)
-    smallest.sort()
     for base, factor in zip(bases, limits.tails, strict=True):
-        smallest = -held_tail(-smallest[::-1], -base.smallest[::-1], factor)[::-1]
-    return replace(moved, calibration=calibration, smallest=np.ascontiguousarray(smallest))
+        slack = np.zeros(MEASURES)
+        slack[RARITY] = _rarer(moved.fields, base.fields)
+        rows = zip(calibration, base.calibration, slack, strict=True)
+        calibration = np.array([held_tail(row, old, factor, more) for row, old, more in rows])
+    calibration = np.ascontiguousarray(calibration)
+    tails = np.zeros(len(measured))
+    tail_shares(measured, calibration, tails)
+    bits = np.sort(-np.log2(tails))
+    for base, factor in zip(bases, limits.tails, strict=True):
+        bits = held_tail(bits, np.sort(-np.log2(base.smallest)), factor, TIE)
+    smallest = np.ascontiguousarray(2.0 ** -bits[::-1])
+    return replace(moved, calibration=calibration, smallest=smallest)
+
+
+def _rarer(fields: Fields, base: Fields) -> float:
+    """Return by how many bits a row's rarity can have grown since the base."""
+    total = 0.0
+    for codes, rarity, old_codes, old_rarity in zip(
+        fields.categories, fields.rarity, base.categories, base.rarity, strict=True
+    ):
+        old = dict(zip(old_codes.tolist(), old_rarity.tolist(), strict=True))
+        grown = [bits - old[code] for code, bits in zip(codes, rarity, strict=True) if code in old]
+        total += max(max(grown, default=0.0), 0.0)
+    return total
 
 
 def _behaviour(

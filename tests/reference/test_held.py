@@ -12,6 +12,7 @@ from detector.reference.held import (
     held_beta,
     held_ratio,
     held_tail,
+    kept_or_held,
     moved_knots,
     moved_precision,
 )
@@ -53,7 +54,7 @@ def test_within_the_factor_a_beta_distribution_is_taken_as_it_is() -> None:
     np.testing.assert_allclose(held_beta((2.0, 10.0), (2.2, 10.5), 1.25), [2.0, 10.0])
 
 
-def test_no_tail_share_grows_beyond_the_factor() -> None:
+def test_no_tail_share_grows_or_shrinks_beyond_the_factor() -> None:
     rng = np.random.default_rng(1)
     before = np.sort(rng.exponential(1.0, 4000))
     heavier = np.sort(rng.exponential(3.0, 3000))
@@ -63,7 +64,22 @@ def test_no_tail_share_grows_beyond_the_factor() -> None:
         assert (result > at).mean() <= 1.25 * (before > at).mean() + 2 / 3000
     assert result.max() <= before.max()
     lighter = np.sort(rng.exponential(0.5, 3000))
-    np.testing.assert_array_equal(held_tail(lighter, before, 1.25), lighter)
+    result = held_tail(lighter, before, 1.25)
+    for at in (0.5, 1.0, 2.0):
+        assert (result > at).mean() >= (before > at).mean() / 1.25 - 2 / 3000
+    alike = np.sort(rng.exponential(1.0, 3000))
+    assert (held_tail(alike, before, 1.25) == alike).mean() > 0.95
+
+
+def test_values_that_all_grew_by_the_slack_are_taken_as_they_are() -> None:
+    before = np.sort(np.random.default_rng(1).choice([1.0, 2.0, 5.0], 2000))
+    np.testing.assert_array_equal(held_tail(before + 0.3, before, 1.25, 0.3), before + 0.3)
+
+
+@given(positive, positive)
+def test_a_value_near_what_it_was_stays_exactly_that(value: float, before: float) -> None:
+    result = kept_or_held(value, before, 1.25)
+    assert result in (before, before * 1.25, before / 1.25)
 
 
 class TestKnots:

@@ -167,6 +167,27 @@ class TestCategories:
         assert len(where) == 1
         assert 2.0 ** -moved.fields.rarity[3, where[0]] <= 0.05 + 1e-9
 
+    def test_one_that_stays_away_for_a_day_is_no_oddity_when_it_comes_back(
+        self, anchor: Reference
+    ) -> None:
+        quiet = people(39)
+        quiet[quiet[:, 3] == CODES[2], 3] = CODES[0]
+        assert strange(step(anchor, quiet).reference, people(60)) < 0.04
+
+    def test_the_share_of_a_known_one_stays_within_twice_the_anchors(
+        self, anchor: Reference
+    ) -> None:
+        current = anchor
+        for day in range(8):
+            cells = people(40 + day)
+            cells[cells[:, 3] == CODES[2], 3] = CODES[0]
+            current = step(current, cells, anchor).reference
+        known = current.fields.categories[3]
+        shares = {code: 2.0 ** -current.fields.rarity[3, known == code][0] for code in CODES}
+        assert shares[CODES[2]] == pytest.approx(0.31 / 2, abs=0.02)
+        assert 0.66 / 1.25 <= shares[CODES[0]] <= 0.68
+        assert strange(current, people(60)) < 0.06
+
     def test_too_much_of_it_needs_a_person(self, anchor: Reference) -> None:
         days, error = refused_after(anchor, [self.with_mauve(50, 0.9)] * 40)
         assert days >= 4
