@@ -29,9 +29,8 @@ from detector.delivery.worker import DeliveryWorker
 from detector.evaluation.observer import Verdict, Watched
 from detector.events.decode import Decoded, Decoder
 from detector.events.located import LocatedEvent
-from detector.events.model import ModelKey
-from detector.events.record import Partition, Record
-from detector.features.state import ClientTable
+from detector.events.model import Input, ModelKey, PredictionEvent
+from detector.events.record import Partition, Position, Record
 from detector.incidents.aggregate import IncidentPolicy, event_time
 from detector.incidents.correlate import absorb
 from detector.incidents.model import Incident, Severity
@@ -44,11 +43,9 @@ from detector.pipeline.learn import learn
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Source, Store
 from detector.pipeline.process import RecordProcessor
 from detector.pipeline.triage import Triage, TriagePolicy
+from detector.pipeline.watch import ModelWatch
 from detector.reference.picture import Reference
-from detector.reference.sketch import MAX_COLUMNS
-from detector.scoring.evidence import WIDTH
 from detector.scoring.finding import Finding
-from detector.scoring.hypotheses import ALL
 from detector.scoring.tables import ScoringPolicy
 from detector.sources.files import FileSource, Progress
 from detector.sources.kafka import KafkaSettings, KafkaSource
@@ -60,6 +57,8 @@ from detector.stream.policy import LoopPolicy
 
 READ_AHEAD = 5_000
 KEY_NAME = "api"
+MEASURED_ROWS = 61
+"""Rows of a watch whose state is measured: a number that no other dimension has."""
 
 
 def upgrade_database(settings: Settings) -> None:
@@ -270,11 +269,22 @@ class ProductObserver:
         return Watched(verdicts, trail)
 
     def state_bytes(self, fields: int) -> int:
-        """Bytes of state that a client of a model with that many fields takes."""
-        table = ClientTable(min(fields, MAX_COLUMNS), 1)
-        evidence = np.zeros((len(ALL), WIDTH), dtype=np.float32)
-        first = np.zeros(len(ALL), dtype=np.int64)
-        return table.bytes_per_client + evidence.nbytes + first.nbytes
+        """Bytes of state that a client of a model with that many fields takes, as measured."""
+        watch = ModelWatch(ModelKey("", "state"), None, self._policy.scoring, MEASURED_ROWS)
+        given = Input(features=[0.0] * fields)
+        event = PredictionEvent(
+            event_id="state", time_ms=0, client_id="one", model_id="state", input=given
+        )
+        watch.process([LocatedEvent(Position("state", 0, 0), event)])
+        return _row_bytes(watch)
+
+
+def _row_bytes(holder: object) -> int:
+    """Bytes of one row of every array that a watch, and what it is made of, has for its clients."""
+    parts = [part for part in getattr(holder, "__dict__", {}).values() if part is not holder]
+    arrays = [p for p in parts if isinstance(p, np.ndarray) and p.shape[:1] == (MEASURED_ROWS,)]
+    inner = [p for p in parts if type(p).__module__.startswith("detector.features")]
+    return sum(a.nbytes for a in arrays) // MEASURED_ROWS + sum(map(_row_bytes, inner))
 
 
 def observer(settings: Settings) -> ProductObserver:
