@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from detector.features.follow import SCORE_STEPS
 from detector.features.observation import (
     ONE_FIELD_CHANGES,
     PERTURBATIONS,
     STRUCTURED,
     Probe,
 )
-from detector.features.state import ClientTable, Stat
+from detector.features.state import ClientTable, Stat, Trace
 
 
 class Family(StrEnum):
@@ -37,6 +38,10 @@ class RowView:
     def stat(self, stat: Stat) -> float:
         """Return one column of the statistics."""
         return float(self.table.stats[self.row, stat])
+
+    def trace(self, column: Trace) -> float:
+        """Return one column of the trace of conspicuous queries."""
+        return float(self.table.trace[self.row, column])
 
     def share(self, probes: frozenset[Probe]) -> float:
         """Return the share of the client's inputs seen as one of these probes."""
@@ -99,7 +104,8 @@ def _regularity(view: RowView) -> float:
 
 def _climb(view: RowView) -> float:
     top = view.top_class()
-    return float(view.table.peaks[view.row, top] - view.table.starts[view.row, top])
+    peak, start = int(view.table.peaks[view.row, top]), int(view.table.starts[view.row, top])
+    return (peak - start) / SCORE_STEPS
 
 
 def _dominance(view: RowView) -> float:
@@ -128,6 +134,14 @@ CATALOGUE: tuple[Feature, ...] = (
     Feature(
         "strange_share", C, "share", "Share of queries among the strangest 2% of benign inputs",
         _ratio(Stat.STRANGE, Stat.INPUTS),
+    ),
+    Feature(
+        "broken_share", C, "share", "Share of queries that break more relations than is benign",
+        _ratio(Stat.BROKEN, Stat.INPUTS),
+    ),
+    Feature(
+        "scattered_share", C, "share", "Share of queries farther from all others than is benign",
+        _ratio(Stat.SCATTERED, Stat.INPUTS),
     ),
     Feature(
         "off_grid_share", C, "share", "Share of queries with numbers off their natural grids",
@@ -163,7 +177,7 @@ CATALOGUE: tuple[Feature, ...] = (
         lambda v: v.share(STRUCTURED),
     ),
     Feature(
-        "revalue_share", S, "share", "Share of queries that repeat a sweep on another record",
+        "routine_share", S, "share", "Share of queries that repeat a sweep on another record",
         _ratio(Stat.REVALUES, Stat.INPUTS),
     ),
     Feature(
@@ -177,10 +191,6 @@ CATALOGUE: tuple[Feature, ...] = (
     Feature(
         "margin", A, "probability", "Mean of best minus second-best score",
         _ratio(Stat.MARGIN_SUM, Stat.SCORED),
-    ),
-    Feature(
-        "recent_margin", A, "probability", "Margin, exponentially weighted over about 20 queries",
-        lambda v: v.stat(Stat.MARGIN_RECENT) if v.stat(Stat.SCORED) else float("nan"),
     ),
     Feature(
         "low_margin_share", A, "share", "Share of margins under the reference's 5% quantile",

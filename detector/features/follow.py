@@ -1,72 +1,84 @@
-"""What is followed over a client's life: time, margins, best scores, probed records (compiled)."""
+"""What is followed over a client's life: time, volume, margins, best scores, probed records."""
 
 from typing import Any
 
 import numpy as np
 
-from detector.features.observation import Probe
 from detector.features.state import Stat
 from detector.kit.compiled import compiled
 
-_STEP, _FAR = int(Probe.ONE_FIELD_STEP), int(Probe.FAR)
+_QUERIES = int(Stat.QUERIES)
 _FIRST_MS = int(Stat.FIRST_MS)
 _LAST_MS = int(Stat.LAST_MS)
 _GAP_MEAN = int(Stat.GAP_MEAN)
 _GAP_SQUARE = int(Stat.GAP_SQUARE)
+_VOLUME = int(Stat.VOLUME)
+_PEAK_VOLUME = int(Stat.PEAK_VOLUME)
 _SCORED = int(Stat.SCORED)
 _MARGIN_SUM = int(Stat.MARGIN_SUM)
 _LOW_MARGINS = int(Stat.LOW_MARGINS)
-_MARGIN_RECENT = int(Stat.MARGIN_RECENT)
-_RUN = int(Stat.RUN)
-_PENDING = int(Stat.PENDING)
+_UNNATURAL = int(Stat.UNNATURAL)
 _ANCHORS = int(Stat.ANCHORS)
+_LAST_ROOT = int(Stat.LAST_ROOT)
+_RUN = int(Stat.RUN)
+_ANCHOR_ROOT = int(Stat.ANCHOR_ROOT)
+_PREVIOUS = int(Stat.PREVIOUS_ANCHOR_ROOT)
 
 RECORD_WARM_UP = 8
-ANCHOR_RUN = 8
+ANCHOR_KIN = 4
+BURST_RUN = 6
+VOLUME_SECONDS = 86_400.0
+SCORE_STEPS = 60_000.0
 
 
 @compiled
-def follow_time(stats: Any, n: float, time_ms: int) -> None:
-    """Take in the time of the n-th query; clocks that go back count as standing still."""
+def follow_time(stats: Any, time_ms: int) -> None:
+    """Take in a query's time; clocks that go back count as standing still.
+
+    The volume is the number of distinct queries, forgotten exponentially over a day.
+    """
+    n = stats[_QUERIES]
     if n == 1:
         stats[_FIRST_MS] = time_ms
     else:
         gap = max((time_ms - stats[_LAST_MS]) / 1000.0, 0.0)
         stats[_GAP_MEAN] += (gap - stats[_GAP_MEAN]) / (n - 1)
         stats[_GAP_SQUARE] += (gap * gap - stats[_GAP_SQUARE]) / (n - 1)
+        stats[_VOLUME] *= np.exp(-gap / VOLUME_SECONDS)
     stats[_LAST_MS] = max(time_ms, stats[_LAST_MS])
+    stats[_PEAK_VOLUME] = max(stats[_PEAK_VOLUME], stats[_VOLUME])
 
 
 @compiled
 def follow_margin(stats: Any, margin: float, lens: Any) -> bool:
-    """Take in one margin; true when it is lower than the reference's 5% quantile."""
+    """Take in one margin; true when it is lower than the reference's low quantile."""
     if np.isnan(margin):
         return False
     stats[_SCORED] += 1
     stats[_MARGIN_SUM] += margin
-    weight = max(0.05, 1.0 / stats[_SCORED])
-    stats[_MARGIN_RECENT] += weight * (margin - stats[_MARGIN_RECENT])
     low = lens.calibrated == 1 and lens.low_margin >= 0.0 and margin < lens.low_margin
     stats[_LOW_MARGINS] += low
     return bool(low)
 
 
 @compiled
-def follow_records(
-    scores: Any, n: float, stats: Any, peaks: Any, starts: Any, records: Any
-) -> bool:
-    """Follow the highest score of each class; true when the class that climbs most climbed."""
+def follow_records(scores: Any, stats: Any, peaks: Any, starts: Any, records: Any) -> bool:
+    """Follow the highest score of each class among unnatural queries.
+
+    True when the class that climbs most climbed. Scores are held in steps of 1 / 60,000.
+    """
+    stats[_UNNATURAL] += 1
     climbed = -1
     for c in range(len(scores)):
-        score = scores[c]
-        if np.isnan(score):
+        if np.isnan(scores[c]):
             continue
-        if n <= RECORD_WARM_UP:
-            starts[c] = max(starts[c], np.float32(score))
+        score = int(min(max(scores[c], 0.0), 1.0) * SCORE_STEPS) + 1
+        if stats[_UNNATURAL] <= RECORD_WARM_UP:
+            starts[c] = max(starts[c], score)
             peaks[c] = starts[c]
-        elif score > peaks[c] + 1e-6:
+        elif score > peaks[c]:
             peaks[c] = score
-            if records[c] < 65535:
+            if records[c] < 255:
                 records[c] += 1
             if climbed < 0 or records[c] > records[climbed]:
                 climbed = c
@@ -76,15 +88,30 @@ def follow_records(
 
 
 @compiled
-def count_anchors(probe: int, unnatural: bool, stats: Any) -> None:
-    """Count the natural records that were probed from close by, one after another."""
-    if probe >= _STEP and probe != _FAR:
+def follow_burst(root: int, stats: Any) -> tuple[bool, bool]:
+    """Follow the run of close queries about one record, `root`.
+
+    Returns whether this query begins another run, and whether a long one went before.
+    """
+    if root == stats[_LAST_ROOT]:
         stats[_RUN] += 1
-        if stats[_ANCHORS] == 0 and stats[_RUN] >= ANCHOR_RUN:
-            stats[_ANCHORS] = 1
-        if stats[_PENDING] == 1 and stats[_RUN] >= 3:
-            stats[_ANCHORS] += 1
-            stats[_PENDING] = 0
-    elif probe == _FAR and not unnatural and stats[_RUN] >= ANCHOR_RUN:
-        stats[_PENDING] = 1
-        stats[_RUN] = 0
+        return False, False
+    tells = stats[_LAST_ROOT] > 0
+    burst = stats[_RUN] >= BURST_RUN
+    stats[_LAST_ROOT] = root
+    stats[_RUN] = 1
+    return tells, burst
+
+
+@compiled
+def count_anchor(root: int, kin: int, natural: bool, stats: Any) -> bool:
+    """Count the records that were probed from close by; true when this query adds one.
+
+    A family of queries counts once it has `ANCHOR_KIN` members; natural ones are told apart.
+    """
+    if kin < ANCHOR_KIN or root == stats[_ANCHOR_ROOT] or root == stats[_PREVIOUS]:
+        return False
+    stats[_PREVIOUS] = stats[_ANCHOR_ROOT]
+    stats[_ANCHOR_ROOT] = root
+    stats[_ANCHORS] += natural
+    return True

@@ -27,11 +27,12 @@ def _same(x: float, y: float) -> bool:
 
 
 @compiled
-def compare(a: Any, b: Any) -> tuple[int, int, float]:
+def compare(a: Any, b: Any, limit: float) -> tuple[int, int, float]:
     """Return (changed fields, last changed field, squared distance).
 
     Numbers differ by their scaled distance, at most 1, and everything else by 1 (Gower 1971), so
-    that one field with a long tail does not drown the others.
+    that one field with a long tail does not drown the others. Beyond `limit` and two changed
+    fields the comparison breaks off: what is left could only add.
     """
     changed = 0
     last = -1
@@ -47,7 +48,22 @@ def compare(a: Any, b: Any) -> tuple[int, int, float]:
             square += min(step * step, 1.0)
         else:
             square += 1.0
+        if square > limit and changed > 1:
+            break
     return changed, last, square
+
+
+@compiled
+def stride(a: Any, b: Any, span: Any) -> float:
+    """Return the root mean square difference of the numbers, in shares of their ranges."""
+    square = 0.0
+    count = 0
+    for j in range(len(a)):
+        if is_number(a[j]) and is_number(b[j]):
+            step = (np.float64(a[j]) - np.float64(b[j])) / span[j]
+            square += min(step * step, 1.0)
+            count += 1
+    return np.sqrt(square / count) if count > 0 else 0.0
 
 
 @compiled
@@ -63,10 +79,12 @@ def project(z: Any) -> tuple[float, float]:
 
 
 @compiled
-def on_line(x: Any, a: Any, b: Any) -> float:
+def on_line(x: Any, a: Any, b: Any, rounded: float, least: int) -> float:
     """Return t with x - a = t (x - b) when x, a and b stand on one line, else NaN.
 
-    All categories and gaps must agree. t < 0: x lies between a and b; t = 2: x mirrors a at b.
+    All categories and gaps must agree and `least` numbers differ; `rounded` is the scaled step that
+    numbers are rounded to.
+    t < 0: x lies between a and b; t = 2: x mirrors a at b.
     """
     dot = 0.0
     square_a = 0.0
@@ -85,23 +103,28 @@ def on_line(x: Any, a: Any, b: Any) -> float:
         elif not _same(x[j], a[j]) or not _same(x[j], b[j]):
             return np.nan
     # Sparse rows often share a line in one or two fields by chance, and rows of one field always.
-    if square_a == 0.0 or square_b == 0.0 or moved < max(2, min(3, len(x) - 1)):
+    if square_a == 0.0 or square_b == 0.0 or moved < max(2, min(least, len(x) - 1)):
         return np.nan
     t = dot / square_b
     residual = max(square_a - dot * dot / square_b, 0.0)
     # The distance from the line counts against the shortest side: from afar, any two points that
     # are close to each other would seem to stand on one line.
     shortest = min(square_a, square_b, square_a + square_b - 2.0 * dot)
-    noise = LINE_TOLERANCE**2 * shortest + ROUNDING**2 * size
+    blur = ROUNDING**2 * size + moved * rounded * rounded / 4.0
+    noise = LINE_TOLERANCE**2 * shortest + blur
     # Steps within a few roundings of each other have no direction to speak of.
-    if residual <= noise and shortest > (64 * ROUNDING) ** 2 * size:
+    if residual <= noise and shortest > 64**2 * blur:
         return t
     return np.nan
 
 
 @compiled
-def same_center(x: Any, y: Any, a: Any, b: Any) -> bool:
-    """Whether the pairs (x, y) and (a, b) have one midpoint, in at least 4 of 5 changed fields."""
+def same_center(x: Any, y: Any, a: Any, b: Any, rounded: float, least: int) -> bool:
+    """Whether the pairs (x, y) and (a, b) have one midpoint, in many of the changed fields.
+
+    Not in all: values that are clipped to a field's range lose the symmetry. `rounded` is the
+    scaled step that numbers are rounded to.
+    """
     fits = 0
     total = 0
     for j in range(len(x)):
@@ -113,9 +136,9 @@ def same_center(x: Any, y: Any, a: Any, b: Any) -> bool:
         off = abs(np.float64(x[j]) + y[j] - a[j] - b[j])
         span = abs(np.float64(x[j]) - y[j]) + abs(np.float64(a[j]) - b[j])
         size = abs(np.float64(x[j])) + abs(np.float64(a[j]))
-        if off <= LINE_TOLERANCE * span + ROUNDING * size:
+        if off <= LINE_TOLERANCE * span + ROUNDING * size + 2.0 * rounded and span > 32.0 * rounded:
             fits += 1
-    return total >= 3 and fits * 5 >= total * 4
+    return total >= 3 and fits >= min(least + 1, total) and fits * 3 >= total
 
 
 @compiled

@@ -5,25 +5,45 @@ from numpy.typing import NDArray
 
 from detector.events.batch import Floats
 from detector.features.observe import Lens
+from detector.reference.fields import Fields
 from detector.reference.fit import scaled
 from detector.reference.picture import Reference
 
+COARSE = 0.005
+
 
 def make_lens(reference: Reference | None, width: int) -> Lens:
-    """Return what the kernel needs to know of a model with `width` folded columns."""
+    """Return what the kernel needs to know of a model with `width` folded columns.
+
+    A grid is coarse when fewer than 200 of its steps span a field's 10-90% range.
+    """
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
-        return Lens(0, 0, 0.0, -1.0, ones, zeros, np.zeros((1, width)))
+        return Lens(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, np.zeros((1, width)))
     fields = reference.fields
+    steps = fields.grid / fields.scale
+    fine = steps[(steps > 0.0) & (steps < COARSE)]
+    numbers = np.isfinite(fields.knots[:, 0]).sum()
     return Lens(
         calibrated=1,
-        gridded=int(2 * (fields.grid > 0).sum() >= np.isfinite(fields.knots[:, 0]).sum()),
+        gridded=int(2 * (steps >= COARSE).sum() >= numbers),
+        rounded=float(fine.max()) if len(fine) else 0.0,
         near=reference.near,
+        typical=reference.typical,
+        far=reference.far,
+        stride=reference.stride,
         low_margin=reference.low_margin,
         scale=fields.scale,
+        span=spans(fields),
         grid=fields.grid,
         centroids=reference.centroids,
     )
+
+
+def spans(fields: Fields) -> NDArray[np.float64]:
+    """Return the (d,) ranges of the numbers in scaled units, 1 where there are none."""
+    ranges = (fields.knots[:, -1] - fields.knots[:, 0]) / fields.scale
+    return np.where(ranges > 0.0, ranges, 1.0)
 
 
 def view_cells(cells: Floats, reference: Reference | None) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What one query looks like beside its client's recent ones: a small code that hypotheses read."""
+"""What one query looks like beside its client's remembered ones: a small code that signs read."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -15,7 +15,9 @@ class Probe(IntEnum):
     ONE_FIELD_STEP: the same, by an artificial step in another field than the one before.
     COLLINEAR: several fields, on one line with two remembered queries.
     SYMMETRIC: several fields, mirrored at a remembered query or closing a pair of equal centres.
-    NEAR_STEP: near a remembered query, at exactly the distance of the near query before.
+    FIXED_STEP: near, at exactly the distance from a remembered query that an earlier query had
+        from its own.
+    EQUAL_STEP: the same, from a remembered query that is not near.
     NEAR: much nearer to a remembered query than benign clients' queries are.
     FAR: none of these.
     """
@@ -27,51 +29,59 @@ class Probe(IntEnum):
     ONE_FIELD_STEP = 4
     COLLINEAR = 5
     SYMMETRIC = 6
-    NEAR_STEP = 7
+    FIXED_STEP = 7
     NEAR = 8
-    FAR = 9
+    EQUAL_STEP = 9
+    FAR = 10
 
 
 PERTURBATIONS = frozenset(
-    {Probe.ONE_FIELD_STEP, Probe.COLLINEAR, Probe.SYMMETRIC, Probe.NEAR_STEP, Probe.NEAR}
+    {Probe.ONE_FIELD_STEP, Probe.COLLINEAR, Probe.SYMMETRIC, Probe.FIXED_STEP, Probe.NEAR}
 )
-STRUCTURED = PERTURBATIONS - {Probe.NEAR}
+STRUCTURED = (PERTURBATIONS - {Probe.NEAR}) | {Probe.EQUAL_STEP}
 ONE_FIELD_CHANGES = frozenset({Probe.ONE_FIELD, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP})
 
 
 class Observation(NamedTuple):
-    """One query, reduced to what hypotheses distinguish.
+    """One query, reduced to what signs distinguish.
 
     Attributes:
         probe: Its relation to the remembered queries.
-        record: Some class reached its highest score of this client so far, while probing.
+        record: A class reached its highest score among this client's unnatural queries.
         flip: The label differs from that of the remembered query it was compared with.
         strange: Among the strangest 2% of benign queries.
+        broken: Breaks more relations between fields than benign queries do.
+        shattered: Breaks far more of them, in many fields at once.
         off_grid: Two numbers or more are off the grid that all benign values of their fields keep.
-        low_margin: The margin is under the reference's 5% quantile.
-        revalue: The swept field takes the value that stood in this place on the record before.
+        scattered: Farther from every remembered query than 98% of benign queries are.
+        low_margin: The margin is under the reference's low quantile.
+        routine: Record after record is treated alike: one field is tried with the values of the
+            record before, or a burst of close queries follows on another.
+        tells_routine: Whether the query could tell that.
     """
 
     probe: Probe
     record: bool
     flip: bool
     strange: bool
+    broken: bool
+    shattered: bool
     off_grid: bool
+    scattered: bool
     low_margin: bool
-    revalue: bool
+    routine: bool
+    tells_routine: bool
 
 
 PROBES = len(Probe)
-CODES = PROBES * 2**6
+FLAGS = len(Observation._fields) - 1
+CODES = PROBES << FLAGS
 
 
 def decode(code: int) -> Observation:
     """Return the observation that the kernel packed: the probe above one bit for each flag.
 
-    The bits are, from the highest: record, flip, strange, off_grid, low_margin, revalue.
+    The bits are in the order of the fields, from the highest.
     """
-    probe, bits = divmod(code, 2**6)
-    record, flip, strange, off_grid, low_margin, revalue = (
-        bool(bits >> place & 1) for place in range(5, -1, -1)
-    )
-    return Observation(Probe(probe), record, flip, strange, off_grid, low_margin, revalue)
+    probe, bits = divmod(code, 1 << FLAGS)
+    return Observation(Probe(probe), *(bool(bits >> place & 1) for place in reversed(range(FLAGS))))

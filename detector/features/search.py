@@ -7,7 +7,7 @@ import numpy as np
 from detector.features import geometry
 from detector.features.geometry import is_number
 from detector.features.observation import Probe
-from detector.features.state import MEMORY, SWEEP_VALUES, Stat
+from detector.features.state import SWEEP_VALUES, Stat
 from detector.kit.compiled import compiled
 
 _ONE_FIELD, _SEARCH, _STEP = (
@@ -21,8 +21,10 @@ _SWEEP_KNOWN = int(Stat.SWEEP_KNOWN)
 _SWEEP_HERE = int(Stat.SWEEP_HERE)
 _SWEEP_BASES = int(Stat.SWEEP_BASES)
 _REVALUES = int(Stat.REVALUES)
+_UNTRIED = int(Stat.UNTRIED)
 
 MIDPOINT_TOLERANCE = 0.02
+FEW_VALUES = 4
 
 
 @compiled
@@ -41,11 +43,24 @@ def _base_hash(z: Any, field: int) -> float:
 
 
 @compiled
-def follow_sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> bool:
+def _same_values(sweep: Any, known: int, here: int) -> bool:
+    """Whether the two records were tried with the same values, in whatever order."""
+    if known != here:
+        return False
+    for i in range(here):
+        if not _seen(sweep[0], known, sweep[1, i]):
+            return False
+    return True
+
+
+@compiled
+def follow_sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> tuple[bool, bool]:
     """Follow a field that takes value after value on record after record.
 
-    `sweep` holds the values tried on the previous base record and on this one, in their order. True
-    when this value stands where it stood on the previous record.
+    `sweep` holds the values tried on the record before and on this one. Returns whether this query
+    tells a sweep from a person trying things, and whether it speaks for a sweep. A field of many
+    values tells with each of them: was it tried on the record before? One of few values tells when
+    a record is done: was it tried with just the values of the record before?
     """
     digest = _base_hash(z, field)
     if stats[_SWEEP_FIELD] != field + 1:
@@ -54,35 +69,58 @@ def follow_sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> bool:
         stats[_SWEEP_HERE] = 0
         stats[_SWEEP_BASES] = 0
         stats[_SWEEP_BASE] = np.nan
+    stats[_UNTRIED] = 0.0
+    tells = False
+    speaks = False
     if stats[_SWEEP_BASE] != digest:
+        known, here = int(stats[_SWEEP_KNOWN]), int(stats[_SWEEP_HERE])
+        if 2 <= known < FEW_VALUES:
+            tells = True
+            speaks = _same_values(sweep, known, here)
         sweep[0] = sweep[1]
-        stats[_SWEEP_KNOWN] = stats[_SWEEP_HERE]
+        stats[_SWEEP_KNOWN] = here
         stats[_SWEEP_BASE] = digest
         stats[_SWEEP_BASES] += 1
         stats[_SWEEP_HERE] = 1
         sweep[1, 0] = np.float32(-3e38) if np.isnan(base[field]) else base[field]
     value = np.float32(-3e38) if np.isnan(z[field]) else z[field]
     here = int(stats[_SWEEP_HERE])
-    # A script keeps the order of its values from record to record, a person trying things does not.
-    again = here < stats[_SWEEP_KNOWN] and sweep[0, here] == value and sweep[0, 0] == sweep[1, 0]
-    if here < SWEEP_VALUES and not _seen(sweep[1], here, value):
-        sweep[1, here] = value
-        stats[_SWEEP_HERE] += 1
-    if again:
+    if not _seen(sweep[1], here, value):
+        if stats[_SWEEP_KNOWN] >= FEW_VALUES:
+            tells = True
+            speaks = _seen(sweep[0], stats[_SWEEP_KNOWN], value)
+        if here < SWEEP_VALUES:
+            sweep[1, here] = value
+            stats[_SWEEP_HERE] += 1
+    if speaks:
         stats[_REVALUES] += 1
-    return again
+    return tells, speaks
 
 
 @compiled
-def _midpoint(z: Any, field: int, memory: Any, order: Any) -> bool:
-    """Whether the value halves an interval between values tried with all else equal."""
+def leaves_record(stats: Any) -> bool:
+    """Note that a query brings a new record; true when the one before was left untried.
+
+    That speaks against a sweep of few values, where any two records that are tried look alike.
+    """
+    untried = stats[_UNTRIED] > 0 and 2 <= stats[_SWEEP_KNOWN] < FEW_VALUES
+    stats[_UNTRIED] = 1.0
+    return bool(untried)
+
+
+@compiled
+def _midpoint(z: Any, field: int, grid: float, memory: Any, order: Any) -> bool:
+    """Whether the value halves an interval between values tried with all else equal.
+
+    `grid` is the field's natural step in scaled units: a searcher may have to round to it.
+    """
     low = -np.inf
     high = np.inf
     x = np.float64(z[field])
-    for m in range(MEMORY):
+    for m in range(len(order)):
         if order[m] == 0 or not is_number(memory[m, field]):
             continue
-        changed, last, _ = geometry.compare(z, memory[m])
+        changed, last, _ = geometry.compare(z, memory[m], 0.0)
         if changed == 1 and last == field:
             y = np.float64(memory[m, field])
             if y < x:
@@ -91,7 +129,10 @@ def _midpoint(z: Any, field: int, memory: Any, order: Any) -> bool:
                 high = min(high, y)
     if low == -np.inf or high == np.inf:
         return False
-    return bool(abs(x - 0.5 * (low + high)) <= MIDPOINT_TOLERANCE * (high - low))
+    tolerance = MIDPOINT_TOLERANCE * (high - low)
+    if high - low >= 8.0 * grid:
+        tolerance = max(tolerance, 0.51 * grid)
+    return bool(abs(x - 0.5 * (low + high)) <= tolerance)
 
 
 @compiled
@@ -140,6 +181,6 @@ def one_field_probe(
     stats[_LAST_ONE_STEP] = raw_step
     if moved and (off or (same and gridless)):
         return _STEP
-    if _midpoint(z, field, memory, order):
+    if _midpoint(z, field, lens.grid[field] / lens.scale[field], memory, order):
         return _SEARCH
     return _ONE_FIELD

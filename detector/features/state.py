@@ -1,6 +1,7 @@
 """The bounded, columnar memory of all clients of one model: one row of each array a client.
 
-At 32 fields a client takes about 4 KiB; `bytes_per_client` says how much at any width.
+At up to 32 fields a client takes less than 4 KiB, evidence included: narrow inputs leave room for
+more remembered queries (`memory_slots`). `bytes_per_client` says how much at any width.
 """
 
 from enum import IntEnum, auto
@@ -11,20 +12,24 @@ import numpy as np
 from detector.events.batch import MAX_CLASSES
 from detector.features.observation import PROBES
 
-RECENT = 12
-RESERVOIR = 6
-MEMORY = RECENT + RESERVOIR
+MEMORY_BYTES = 2600
+FEWEST_SLOTS, MOST_SLOTS = 14, 36
 CELLS = 64
 COLUMNS = 64
 SWEEP_VALUES = 16
+LABELS = 32
 
 
-class Stat(IntEnum):
-    """Columns of `ClientTable.stats` (float64)."""
+class _Columns(IntEnum):
+    """Column numbers, counted from 0."""
 
     @staticmethod
     def _generate_next_value_(name: str, start: int, count: int, last: list[int]) -> int:
         return count
+
+
+class Stat(_Columns):
+    """Columns of `ClientTable.stats` (float64): the client's whole life."""
 
     QUERIES = auto()
     INPUTS = auto()
@@ -35,11 +40,12 @@ class Stat(IntEnum):
     SCORED = auto()
     MARGIN_SUM = auto()
     LOW_MARGINS = auto()
-    MARGIN_RECENT = auto()
     FLIPS = auto()
     RECORDS = auto()
     STRANGE = auto()
+    BROKEN = auto()
     OFF_GRID = auto()
+    SCATTERED = auto()
     NEAREST_COUNT = auto()
     NEAREST_SUM = auto()
     LAST_STEP = auto()
@@ -51,13 +57,70 @@ class Stat(IntEnum):
     SWEEP_HERE = auto()
     SWEEP_BASES = auto()
     REVALUES = auto()
+    UNTRIED = auto()
     RUN = auto()
-    PENDING = auto()
+    VOLUME = auto()
+    PEAK_VOLUME = auto()
     ANCHORS = auto()
+    ANCHOR_ROOT = auto()
+    PREVIOUS_ANCHOR_ROOT = auto()
+    LAST_ROOT = auto()
+    LAST_LOCAL_LABEL = auto()
+    LAST_LONE_LABEL = auto()
+    UNNATURAL = auto()
     MEMORY_COUNT = auto()
 
 
+class Trace(_Columns):
+    """Columns of `ClientTable.trace` (float32): the conspicuous queries, older ones fading.
+
+    Only conspicuous queries fade older ones, so that neither ordinary queries between them nor an
+    ordinary life before them change the picture. `SUM` counts them all; `LOCAL` those near a
+    remembered query; the others are described where they are counted (`trace.py`).
+    """
+
+    SUM = auto()
+    LOCAL = auto()
+    STEP = auto()
+    LINE = auto()
+    MIRROR = auto()
+    FIXED = auto()
+    NEAR = auto()
+    ONE_FIELD = auto()
+    SEARCH = auto()
+    FLIP = auto()
+    STRANGE = auto()
+    BROKEN = auto()
+    OFF_GRID = auto()
+    SCATTERED = auto()
+    LONE = auto()
+    RECORD = auto()
+    ROUTINE = auto()
+    SWITCH = auto()
+    NATURAL_ROOT = auto()
+    SAME_LABEL = auto()
+    CHANGED = auto()
+    ANCHOR = auto()
+    DISTANCE = auto()
+    DISTANCE_SQUARE = auto()
+    HOP = auto()
+    LONE_HOP = auto()
+    LONE_SAME = auto()
+    SPREAD = auto()
+    NEW_RECORD = auto()
+    LOW_MARGIN = auto()
+
+
 STATS = len(Stat)
+TRACES = len(Trace)
+# Marks of a remembered query, one bit each.
+NATURAL, KEPT, NATURAL_ROOT = 1, 2, 4
+
+
+def memory_slots(width: int) -> int:
+    """Return how many queries of `width` columns are remembered; half of them the newest."""
+    slot = 4 * width + 25
+    return max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY_BYTES // slot))
 
 
 class ClientTable:
@@ -66,25 +129,34 @@ class ClientTable:
     def __init__(self, width: int, capacity: int = 64) -> None:
         self.width = width
         self.capacity = 0
-        self.memory = np.zeros((0, MEMORY, width), dtype=np.float32)
-        self.lines = np.zeros((0, MEMORY, 2))
-        self.order = np.zeros((0, MEMORY), dtype=np.int32)
-        self.memory_labels = np.zeros((0, MEMORY), dtype=np.int32)
+        self._blank_memory()
         self.stats = np.zeros((0, STATS))
+        self.trace = np.zeros((0, TRACES), dtype=np.float32)
         self.probes = np.zeros((0, PROBES), dtype=np.uint32)
-        self.changed = np.zeros((0, COLUMNS), dtype=np.uint16)
-        self.cells = np.zeros((0, CELLS), dtype=np.uint16)
-        self.labels = np.zeros((0, MAX_CLASSES), dtype=np.uint16)
-        self.peaks = np.zeros((0, MAX_CLASSES), dtype=np.float32)
-        self.starts = np.zeros((0, MAX_CLASSES), dtype=np.float32)
-        self.records = np.zeros((0, MAX_CLASSES), dtype=np.uint16)
+        self.changed = np.zeros((0, COLUMNS), dtype=np.uint8)
+        self.cells = np.zeros((0, CELLS), dtype=np.uint8)
+        self.labels = np.zeros((0, LABELS), dtype=np.uint8)
+        self.peaks = np.zeros((0, MAX_CLASSES), dtype=np.uint16)
+        self.starts = np.zeros((0, MAX_CLASSES), dtype=np.uint16)
+        self.records = np.zeros((0, MAX_CLASSES), dtype=np.uint8)
         self.sweep = np.zeros((0, 2, SWEEP_VALUES), dtype=np.float32)
         self.grow(capacity)
 
+    _MEMORY = ("memory", "lines", "order", "memory_labels", "roots", "kin", "marks")
     _ARRAYS = (
-        "memory", "lines", "order", "memory_labels", "stats", "probes", "changed", "cells",
-        "labels", "peaks", "starts", "records", "sweep",
+        *_MEMORY, "stats", "trace", "probes", "changed", "cells", "labels", "peaks", "starts",
+        "records", "sweep",
     )  # fmt: skip
+
+    def _blank_memory(self) -> None:
+        slots = memory_slots(self.width)
+        self.memory = np.zeros((self.capacity, slots, self.width), dtype=np.float32)
+        self.lines = np.zeros((self.capacity, slots, 2), dtype=np.float32)
+        self.order = np.zeros((self.capacity, slots), dtype=np.int32)
+        self.memory_labels = np.zeros((self.capacity, slots), dtype=np.int32)
+        self.roots = np.zeros((self.capacity, slots), dtype=np.int32)
+        self.kin = np.zeros((self.capacity, slots), dtype=np.int32)
+        self.marks = np.zeros((self.capacity, slots), dtype=np.uint8)
 
     def grow(self, capacity: int) -> None:
         """Enlarge to `capacity` rows; new rows are blank."""
@@ -111,7 +183,13 @@ class ClientTable:
                    for name in self._ARRAYS)  # fmt: skip
 
     def widen_memory(self, width: int) -> None:
-        """Take inputs of more columns; remembered queries lack the new ones."""
+        """Take inputs of more columns; remembered queries lack the new ones.
+
+        Where fewer of the wider queries fit, they are forgotten instead.
+        """
+        if memory_slots(width) != memory_slots(self.width):
+            self.forget_memory(width)
+            return
         added = width - self.width
         self.memory = np.pad(self.memory, ((0, 0), (0, 0), (0, added)), constant_values=np.nan)
         self.width = width
@@ -119,6 +197,5 @@ class ClientTable:
     def forget_memory(self, width: int) -> None:
         """Drop the remembered queries, not the statistics, and take inputs of another width."""
         self.width = width
-        self.memory = np.zeros((self.capacity, MEMORY, width), dtype=np.float32)
-        self.order[:] = 0
+        self._blank_memory()
         self.stats[:, Stat.MEMORY_COUNT] = 0

@@ -1,6 +1,7 @@
 """Learning a reference from benign traffic, as a use case."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,11 +10,12 @@ from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.features.lens import view_cells
 from detector.kit.errors import ConfigurationError
+from detector.reference.answers import draw_answers
 from detector.reference.fit import BenignRows, fit
 from detector.reference.picture import Reference
 from detector.reference.sketch import fold
 from detector.scoring.calibrate import BenignLog, calibrate
-from detector.scoring.hypotheses import ALL
+from detector.scoring.signs import SIGNS
 
 MIN_EVENTS = 200
 MIN_CLIENTS = 5
@@ -57,8 +59,7 @@ def learn(model: ModelKey, events: Sequence[LocatedEvent]) -> Reference:
     )
     reference = fit(model, BenignRows(batch.cells, batch.names, owner, batch.margins))
     folded, _ = fold(batch.cells, batch.names)
-    log = BenignLog(
-        view_cells(folded, reference), folded, batch.labels, batch.scores, batch.margins,
-        batch.time_ms, owner,
-    )  # fmt: skip
-    return calibrate(reference, log, ALL)
+    z = view_cells(folded, reference)
+    reference = replace(reference, answers=draw_answers(z, batch.labels, owner))
+    log = BenignLog(z, folded, batch.labels, batch.scores, batch.margins, batch.time_ms, owner)
+    return calibrate(reference, log, SIGNS)

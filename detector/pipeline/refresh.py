@@ -137,7 +137,8 @@ class ReferenceRefresher:
         if not events:
             return {}
         rows = self._rows(events)
-        strange = self._current.p_values(rows.cells) <= STRANGE
+        shares_of_tail, _ = self._current.judge(rows.cells)
+        strange = shares_of_tail <= STRANGE
         clients = list(dict.fromkeys(item.event.client_id for item in events))
         shares = np.bincount(rows.owner, strange) / np.bincount(rows.owner)
         plain = STRANGER_THAN_MEDIAN * float(np.median(shares)) + STRANGE_SLACK
@@ -155,7 +156,9 @@ class ReferenceRefresher:
         numbers: dict[str, int] = {}
         owner = [numbers.setdefault(event.client_id, len(numbers)) for event in batch.events]
         cells, columns = fold(batch.cells, batch.names)
-        return RecentRows(np.ascontiguousarray(cells), np.array(owner, dtype=np.int64), columns)
+        return RecentRows(
+            np.ascontiguousarray(cells), np.array(owner, dtype=np.int64), batch.labels, columns
+        )
 
 
 def suspects(

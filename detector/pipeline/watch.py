@@ -1,5 +1,6 @@
 """One model under watch: the state of its clients and the judgement of its events."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,16 +16,23 @@ from detector.features.lens import make_lens, view_cells
 from detector.features.rows import ClientRows
 from detector.features.state import ClientTable, Stat
 from detector.pipeline.ports import ClientProfile
+from detector.reference.answers import EMPTY
+from detector.reference.drift import DriftMonitor
 from detector.reference.picture import Reference
 from detector.reference.sketch import MAX_COLUMNS, fold
-from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, SINCE, WIDTH, score
+from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, VERDICT, WIDTH, score
+from detector.scoring.fidelity import FidelityBoard, with_fidelity
 from detector.scoring.finding import Finding
 from detector.scoring.hypotheses import ALL
 from detector.scoring.judge import Judge, Moment, anomaly
 from detector.scoring.novelty import fit_novelty
+from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy, build_tables
 
 FIRST_CAPACITY = 64
+EVERYTHING = (1 << PROFILE_DUE) - 1
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -43,12 +51,13 @@ class ModelWatch:
     ) -> None:
         self._model = model
         self._policy = policy
-        self._judge = Judge(ALL, policy)
+        self._judge = Judge(ALL, SIGNS, policy)
         self._columns = ColumnTable()
         first = min(FIRST_CAPACITY, max_clients)
         self._table = ClientTable(0, first)
-        self._evidence = np.zeros((self._table.capacity, len(ALL), WIDTH), dtype=np.float32)
-        self._first = np.zeros((self._table.capacity, len(ALL)), dtype=np.int64)
+        self._evidence = np.zeros((self._table.capacity, len(SIGNS), WIDTH), dtype=np.float32)
+        self._verdicts = np.zeros((self._table.capacity, VERDICT), dtype=np.int64)
+        self._first = np.zeros((self._table.capacity, len(SIGNS)), dtype=np.int64)
         self._rows = ClientRows(first, max_clients, self._grow, self._clear, self._under_suspicion)
         self.adopt(reference)
 
@@ -59,17 +68,19 @@ class ModelWatch:
         # A reference freezes the columns: fields that it has never seen carry no evidence.
         self._columns = ColumnTable(names, max_fields=len(names)) if reference else ColumnTable()
         self._novelty = fit_novelty(reference.vectors) if reference else None
+        self._board = FidelityBoard(reference.answers if reference else EMPTY)
+        self._drift = DriftMonitor() if reference else None
         self._tables = build_tables(
-            ALL,
+            SIGNS,
             reference.nulls if reference else {},
             reference.ceilings if reference else {},
+            reference.volumes if reference else np.zeros(0),
             self._policy,
             reference is not None,
-        )
+        ).arrays()
         self._widen(min(len(names), MAX_COLUMNS))
         if reference is not None:
             self._evidence[:, :, : LOG_E + 1] = 0.0
-            self._evidence[:, :, SINCE] = self._table.stats[:, Stat.QUERIES, None] + 1.0
 
     def _widen(self, width: int) -> None:
         self._names: tuple[str, ...] = ()
@@ -84,7 +95,7 @@ class ModelWatch:
     def suspected(self, client_id: str) -> bool:
         """Whether any hypothesis about the client has fired."""
         row = self._rows.get(client_id)
-        return row is not None and bool((self._evidence[row, :, FIRED] > 0).any())
+        return row is not None and bool(self._verdicts[row, FIRED])
 
     def process(self, located: Sequence[LocatedEvent]) -> Watched:
         """Update and judge with events of this model, in the order of the log."""
@@ -127,23 +138,54 @@ class ModelWatch:
         rows: NDArray[np.int64],
     ) -> Watched:  # fmt: skip
         reference = self.reference
-        p_values = reference.p_values(cells) if reference else np.ones(len(batch))
+        p_values, broken = np.ones(len(batch)), np.zeros(len(batch), dtype=np.int64)
+        if reference:
+            p_values, broken = reference.judge(cells)
         columns = (cells, batch.has_input, batch.labels, batch.scores, batch.margins,
-                   batch.time_ms, p_values)  # fmt: skip
+                   batch.time_ms, p_values, broken)  # fmt: skip
         z = view_cells(cells, reference)
         offsets = np.array([position.offset for position in batch.positions], dtype=np.int64)
-        tables = self._tables
         found = Watched([], [])
-        i = 0
+        i = done = 0
         while True:
             i, mask = score(
-                i, rows, z, columns, self._lens, self._table.arrays(), self._evidence, offsets,
-                self._first, tables.levels, tables.stages, tables.counts, tables.thresholds,
+                i, rows, z, columns, self._lens, self._table.arrays(), self._evidence,
+                self._verdicts, offsets, self._first, self._tables,
             )  # fmt: skip
+            end = min(i + 1, len(batch))
+            self._follow(batch, z, done, end)
+            self._watch_drift(batch, p_values, done, end)
+            done = end
             if mask == 0:
                 return found
             self._attend(i, int(mask), batch, names, int(rows[i]), found)
             i += 1
+
+    def _follow(self, batch: EventBatch, z: NDArray[np.float32], begin: int, end: int) -> None:
+        """Let the surrogates of suspects learn from their answers."""
+        if not len(self._board):
+            return
+        for i in range(begin, end):
+            client = batch.events[i].client_id
+            if client in self._board and batch.has_input[i]:
+                self._board.learn(client, z[i], int(batch.labels[i]))
+
+    def _watch_drift(
+        self, batch: EventBatch, p_values: NDArray[np.float64], begin: int, end: int
+    ) -> None:
+        """Say when the model's clients as a whole no longer look as they did."""
+        if self._drift is None:
+            return
+        rows = [i for i in range(begin, end) if batch.has_input[i]]
+        clients = [batch.events[i].client_id for i in rows]
+        for drift in self._drift.update(
+            clients, batch.time_ms[rows], p_values[rows], self.suspected
+        ):
+            _log.warning(
+                "the world of model %s has moved: mean p-value of its clients %.2f, before %.2f; "
+                "refresh its reference",
+                self._model.model_id, drift.now, drift.before,
+            )  # fmt: skip
 
     def _attend(
         self, i: int, mask: int, batch: EventBatch, names: tuple[str, ...], row: int, found: Watched
@@ -153,18 +195,24 @@ class ModelWatch:
         moment = Moment(
             batch.events[i], batch.positions[i], view, names, self.reference is not None
         )
-        findings = []
-        if mask != 1 << PROFILE_DUE:
-            findings = self._judge.decide(mask, moment, self._evidence[row], self._first[row])
-        found.findings.extend((i, finding) for finding in findings)
+        finding = None
+        if mask & EVERYTHING:
+            finding = self._judge.decide(
+                mask & EVERYTHING, moment, self._evidence[row], self._verdicts[row],
+                self._first[row],
+            )  # fmt: skip
+        if finding is not None:
+            client = moment.event.client_id
+            found.findings.append((i, with_fidelity(finding, self._board.estimate(client))))
+            self._board.suspect(client, finding.log_evidence)
         if mask >> PROFILE_DUE & 1:
             self._novel(i, moment, row, found)
-        if findings or mask >> PROFILE_DUE & 1:
+        if finding is not None or mask >> PROFILE_DUE & 1:
             found.profiles.append((i, self._profile(moment, row)))
 
     def _novel(self, i: int, moment: Moment, row: int, found: Watched) -> None:
         """Ask the novelty model about a client that no hypothesis explains."""
-        if self._novelty is None or (self._evidence[row, :, FIRED] > 0).any():
+        if self._novelty is None or self._verdicts[row, FIRED]:
             return
         p_value = self._novelty.p_value(vector(moment.view))
         if p_value <= 1.0 / (1.0 + self._novelty.profiles):
@@ -181,19 +229,21 @@ class ModelWatch:
             identity_source=moment.event.identity_source,
             status="calibrated" if moment.calibrated else "learning",
             features=read_features(moment.view),
-            scores={h.technique: round(float(evidence[k, LOG_E]), 4) for k, h in enumerate(ALL)},
+            scores={sign.name: round(float(evidence[s, LOG_E]), 4) for s, sign in enumerate(SIGNS)},
         )
 
     def _grow(self, capacity: int) -> None:
         self._table.grow(capacity)
         added = capacity - len(self._evidence)
         self._evidence = np.pad(self._evidence, ((0, added), (0, 0), (0, 0)))
+        self._verdicts = np.pad(self._verdicts, ((0, added), (0, 0)))
         self._first = np.pad(self._first, ((0, added), (0, 0)))
 
     def _clear(self, row: int) -> None:
         self._table.clear(row)
         self._evidence[row] = 0.0
+        self._verdicts[row] = 0
         self._first[row] = 0
 
     def _under_suspicion(self) -> NDArray[np.bool_]:
-        return np.asarray((self._evidence[:, :, FIRED] > 0).any(axis=1), dtype=np.bool_)
+        return np.asarray(self._verdicts[:, FIRED] > 0, dtype=np.bool_)

@@ -9,13 +9,17 @@ from threadpoolctl import threadpool_limits
 
 from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.events.model import ModelKey
+from detector.reference.answers import EMPTY
 from detector.reference.fields import Fields, fit_fields
 from detector.reference.picture import Reference
 from detector.reference.sketch import fold
-from detector.reference.surprise import fit_precision, strangeness, tail_shares
+from detector.reference.surprise import BROKEN, MEASURES, fit_relations, strangeness, tail_shares
+from detector.reference.units import numbers_of
 
 CELLS = 64
 LOW_MARGIN_SHARE = 0.05
+BROKEN_SHARE = 0.99
+MIN_USUAL = 40
 MAX_ROWS_A_CLIENT = 400
 MAX_CALIBRATION_ROWS = 8192
 
@@ -59,42 +63,67 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
     rows = rows.capped()
     folded, _ = fold(rows.cells, rows.names)
     fields = fit_fields(folded)
-    calibration, smallest = _calibrate(folded, rows.owner)
+    calibration, smallest, broken = _calibrate(folded, rows.owner)
+    relations = fit_relations(folded, fields)
     return Reference(
         model=model,
         names=rows.names,
         fields=fields,
-        precision=fit_precision(folded, fields),
+        precision=relations.precision,
+        limits=relations.limits,
+        broken=broken,
         calibration=calibration,
         smallest=smallest,
         centroids=_cells(folded, fields),
         near=0.0,
+        typical=0.0,
+        far=np.inf,
+        stride=0.0,
         low_margin=_low_margin(rows),
         nulls={},
         ceilings={},
+        volumes=np.zeros(0),
         vectors=np.zeros((0, 0)),
+        answers=EMPTY,
         events=events,
         clients=clients,
     )
 
 
-def _calibrate(folded: Floats, owner: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Return sorted strangeness of rows judged by a picture that never saw their clients."""
+def _calibrate(folded: Floats, owner: NDArray[np.int64]) -> tuple[Floats, Floats, float]:
+    """Return sorted strangeness of rows judged by a picture that never saw their clients.
+
+    That is the measures, their smallest tail shares, and the most fields that the rows of the
+    typical client break, but for one in 100. Odd clients do not raise that limit; how many there
+    are shows in the calibration of clients.
+    """
     fold_number = owner % 2
     if len(np.unique(fold_number)) < 2:
         fold_number = np.arange(len(owner)) % 2
-    parts = []
+    parts, owners = [], []
     for side in (0, 1):
+        owners.append(owner[fold_number == side])
         learn, judge = folded[fold_number != side], folded[fold_number == side]
         fields = fit_fields(learn)
-        parts.append(strangeness(judge, fields, fit_precision(learn, fields)))
+        parts.append(strangeness(judge, fields, fit_relations(learn, fields)))
     values = np.concatenate(parts)
+    broken = _usual(values[:, BROKEN], np.concatenate(owners))
     stride = -(-len(values) // MAX_CALIBRATION_ROWS)
     values = values[::stride]
-    calibration = np.ascontiguousarray(np.sort(values.T, axis=1))
+    calibration = np.ascontiguousarray(np.sort(values[:, :MEASURES].T, axis=1))
     smallest = np.zeros(len(values))
     tail_shares(values, calibration, smallest)
-    return calibration, np.sort(smallest)
+    return calibration, np.sort(smallest), broken
+
+
+def _usual(counts: Floats, owner: NDArray[np.int64]) -> float:
+    """Return the (n,) count that a client's rows stay within but for one in 100, median client."""
+    highest = [
+        np.quantile(counts[owner == client], BROKEN_SHARE, method="higher")
+        for client in np.unique(owner)
+        if (owner == client).sum() >= MIN_USUAL
+    ]
+    return float(np.median(highest)) if highest else float(counts.max())
 
 
 def _cells(folded: Floats, fields: Fields) -> Floats:
@@ -107,15 +136,6 @@ def _cells(folded: Floats, fields: Fields) -> Floats:
         model = KMeans(k, n_init=1, max_iter=25, random_state=0)
         model.fit(points[:: 1 + len(points) // 8192])
     return np.ascontiguousarray(model.cluster_centers_)
-
-
-def numbers_of(points: NDArray[np.float32]) -> Floats:
-    """Return scaled cells as plain numbers: gaps are 0, a category a fixed number in [-1, 0]."""
-    numbers = points.astype(np.float64)
-    category = numbers < CATEGORY_CEILING
-    # Codes lie between -1e30 and -2e30: subtracting the first leaves a fixed number per category.
-    numbers[category] = numbers[category] / 1e30 + 1.0
-    return np.clip(np.nan_to_num(numbers), -10.0, 10.0)
 
 
 def _low_margin(rows: BenignRows) -> float:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from detector.events.batch import Floats
 from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError
+from detector.reference.answers import FEATURES, AnswerSample
 from detector.reference.fields import KNOTS, Fields
 from detector.reference.sketch import MAX_COLUMNS
-from detector.reference.surprise import MEASURES, p_values, strangeness
+from detector.reference.surprise import BROKEN, MEASURES, Relations, p_values, strangeness
 
-FORMAT = 1
+FORMAT = 2
+SHATTERED_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,21 @@ class Reference:
         names: Field names as logged, before folding.
         fields: The columns' pictures.
         precision: (d, d) precision of the normal scores.
+        limits: (d,) residuals that 98% of benign rows keep within.
+        broken: The most fields that the typical client's rows break, but for one in 100.
         calibration: (3, m) sorted strangeness measures of benign rows.
         smallest: (m,) sorted smallest tail shares of the same rows.
         centroids: (k, d) centres of the input space's cells, in scaled units.
         near: Distance in scaled units under which two queries count as near; 0 when unknown.
+        typical: Median distance of a benign query to the nearest of its client's remembered ones.
+        far: The distance that 98% of them stay under.
+        stride: Median difference of a client's queries one after another, in shares of the ranges.
         low_margin: Margin under which a query hugs the boundary; negative without scores.
-        nulls: Client-level behaviour by hypothesis: two Beta parameters a stage, flattened.
-        ceilings: Log evidence that benign clients reached, by hypothesis.
+        nulls: Client-level behaviour by sign: two Beta parameters a stage, flattened.
+        ceilings: Log evidence that benign clients reached, by sign.
+        volumes: (c,) most distinct queries a day of each client.
         vectors: (c, f) feature vectors of benign clients, for the novelty model.
+        answers: Benign queries with their answers, to score surrogates on.
         events: How many events it was learnt from.
         clients: How many clients.
     """
@@ -44,22 +53,36 @@ class Reference:
     names: tuple[str, ...]
     fields: Fields
     precision: Floats
+    limits: Floats
+    broken: float
     calibration: Floats
     smallest: Floats
     centroids: Floats
     near: float
+    typical: float
+    far: float
+    stride: float
     low_margin: float
     nulls: Mapping[str, tuple[float, ...]]
     ceilings: Mapping[str, float]
+    volumes: Floats
     vectors: Floats
+    answers: AnswerSample
     events: int
     clients: int
 
-    def p_values(self, cells: Floats) -> NDArray[np.float64]:
-        """Return the conformal p-value of each folded row being benign."""
-        return p_values(
-            strangeness(cells, self.fields, self.precision), self.calibration, self.smallest
-        )
+    def judge(self, cells: Floats) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return for each folded row its conformal p-value of being benign, and how broken it is.
+
+        That is 0, 1 when it breaks more relations between fields than benign rows do, and 2 when it
+        breaks half as many again and those of 2 in 5 fields.
+        """
+        values = strangeness(cells, self.fields, Relations(self.precision, self.limits))
+        shares = p_values(values, self.calibration, self.smallest)
+        fields = values[:, BROKEN]
+        most = max(1.5 * self.broken, SHATTERED_SHARE * cells.shape[1])
+        broken = fields > self.broken
+        return shares, broken.astype(np.int64) + (broken & (fields >= most))
 
     def to_bytes(self) -> bytes:
         """Return a self-describing, versioned encoding (MessagePack)."""
@@ -77,6 +100,7 @@ class Reference:
             values["model"] = ModelKey(*values["model"])
             values["names"] = tuple(values["names"])
             values["fields"] = Fields(**values["fields"])
+            values["answers"] = AnswerSample(**values["answers"])
             values["nulls"] = {name: tuple(null) for name, null in values["nulls"].items()}
             reference = cls(**values)
             reference._check_shapes()
@@ -96,8 +120,10 @@ class Reference:
         shapes["knots"] = (wide["knots"].shape, (width, KNOTS))
         shapes["names"] = (min(len(self.names), MAX_COLUMNS), width)
         shapes["precision"] = (self.precision.shape, (width, width))
+        shapes["limits"] = (self.limits.shape, (width,))
         shapes["calibration"] = (self.calibration.shape, (MEASURES, rows))
         shapes["centroids"] = (self.centroids.shape[1], width)
+        shapes["answers"] = (self.answers.features.shape, (len(self.answers.labels), FEATURES))
         shapes["rarity"] = (wide["rarity"].shape, wide["categories"].shape)
         for name, (found, wanted) in shapes.items():
             if found != wanted:
@@ -118,6 +144,7 @@ class Reference:
             "near_distance": round(self.near, 4),
             "events": self.events,
             "clients": self.clients,
+            "answers_kept": len(self.answers.labels),
         }
 
 
@@ -128,8 +155,8 @@ def _pack(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         array = np.ascontiguousarray(value, dtype=np.float64)
         return {"shape": list(array.shape), "data": array.tobytes()}
-    if isinstance(value, Fields):
-        return {item.name: _pack(getattr(value, item.name)) for item in fields(Fields)}
+    if isinstance(value, Fields | AnswerSample):
+        return {item.name: _pack(getattr(value, item.name)) for item in fields(value)}
     return value
 
 

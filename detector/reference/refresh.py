@@ -15,6 +15,8 @@ import numpy as np
 from detector.events.batch import Floats
 from detector.kit.errors import ConfigurationError
 from detector.reference.fields import Fields
+from detector.reference.answers import draw_answers
+from detector.reference.fit import scaled
 from detector.reference.held import held, held_beta, held_ratio, held_tail
 from detector.reference.moved_inputs import moved_inputs
 from detector.reference.moves import Bounds, DriftRefusedError, Move
@@ -65,6 +67,8 @@ def refresh(
     if refused:
         raise DriftRefusedError(refused)
     moved = _strangeness(moved, recent, (current, anchor), limits)
+    answers = draw_answers(scaled(recent.cells, moved.fields), recent.labels, recent.owner)
+    moved = replace(moved, answers=answers)
     moved = _behaviour(moved, current, candidate, limits, which=0)
     moved = _behaviour(moved, anchor, moved, limits, which=1)
     told = sorted(moves, key=lambda move: -move.total / max(move.allowed, 1e-9))
@@ -94,7 +98,8 @@ def _strangeness(
     somebody sends, nor because a quiet day lacks rows that will come again.
     """
     stride = -(-len(recent.cells) // MAX_CALIBRATION_ROWS)
-    measured = strangeness(recent.cells[::stride], moved.fields, moved.precision)
+    relations = Relations(moved.precision, moved.limits)
+    measured = strangeness(recent.cells[::stride], moved.fields, relations)[:, :MEASURES]
     calibration = np.sort(measured.T, axis=1)
     for base, factor in zip(bases, limits.tails, strict=True):
         slack = np.zeros(MEASURES)

@@ -4,9 +4,13 @@ Three measures, each near 0 for ordinary rows: fields beyond their support, the 
 of the fields' normal scores (a Gaussian copula, so correlations count and marginal shapes do not),
 and the rarity of categories. Each is turned into the share of benign rows at least as strange; the
 smallest of the three is calibrated once more the same way.
+
+Strange alone may be new: a new group of clients differs in a field or a relation. A query made
+without the data breaks many relations at once, so the broken fields of a row are counted too.
 The sums run row by row, so that a query's figure never depends on its neighbours in a batch.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,9 @@ from detector.kit.compiled import compiled
 from detector.reference.fields import KNOTS, Fields
 
 MEASURES = 3
+BROKEN = 3  # the column of the count of broken fields
+RARE_BITS = 5.0
+RESIDUAL_SHARE = 0.98
 SUPPORT_SLACK = 0.02
 NORMAL_TABLE = ndtri((np.arange(KNOTS) + 0.5) / KNOTS)
 
@@ -64,18 +71,26 @@ def _rarity(x: float, codes: Any, rarity: Any) -> float:
 def measures(
     cells: Any, scores: Any, precision: Any, f: Any, ceiling: float, slack: float, out: Any
 ) -> None:
-    """Fill out (n, 3); `f` is (knots, scale, missing, categories, rarity)."""
-    knots, scale, missing, categories, rarity = f
+    """Fill out (n, 4); `f` is (knots, scale, missing, categories, rarity, limits).
+
+    A number is broken when its residual, given all other fields, is beyond its limit; a category
+    when it is rare; a gap when there are none in benign rows.
+    """
+    knots, scale, missing, categories, rarity, limits = f
     n, d = cells.shape
     for i in range(n):
         beyond = 0.0
         rare = 0.0
+        broken = 0.0
         for j in range(d):
             x = cells[i, j]
             if np.isnan(x):
                 beyond += 1.0 if missing[j] < 0.001 else 0.0
+                broken += missing[j] < 0.001
             elif x < ceiling:
-                rare += _rarity(x, categories[j], rarity[j])
+                bits = _rarity(x, categories[j], rarity[j])
+                rare += bits
+                broken += bits > RARE_BITS
             elif np.isnan(knots[j, 0]):
                 beyond += 1.0
             else:
@@ -88,9 +103,12 @@ def measures(
             for k in range(d):
                 row += precision[j, k] * scores[i, k]
             total += row * scores[i, j]
+            number = not (np.isnan(cells[i, j]) or cells[i, j] < ceiling)
+            broken += number and abs(row) > limits[j]
         out[i, 0] = beyond
         out[i, 1] = total
         out[i, 2] = rare
+        out[i, 3] = broken
 
 
 @compiled
@@ -99,22 +117,41 @@ def tail_shares(values: Any, calibration: Any, out: Any) -> None:
     m = calibration.shape[1]
     for i in range(values.shape[0]):
         smallest = 1.0
-        for c in range(values.shape[1]):
+        for c in range(calibration.shape[0]):
             # A hair of slack keeps rounding from turning a tie into an exceedance.
             below = np.searchsorted(calibration[c], values[i, c] * (1.0 - 1e-9), side="left")
             smallest = min(smallest, (1.0 + m - below) / (1.0 + m))
         out[i] = smallest
 
 
-def fit_precision(cells: Floats, fields: Fields) -> Floats:
-    """Return the (d, d) shrunk precision (Ledoit and Wolf 2004) of the rows' normal scores."""
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """How the d fields of benign rows go together.
+
+    Attributes:
+        precision: (d, d) precision of the normal scores.
+        limits: (d,) residuals that 98% of benign rows keep within, in units of the precision.
+    """
+
+    precision: Floats
+    limits: Floats
+
+
+def fit_relations(cells: Floats, fields: Fields) -> Relations:
+    """Learn the relations: shrunk precision (Ledoit and Wolf 2004) and usual residuals.
+
+    The residual of a field given all others is the precision's row applied to the scores, up to a
+    constant (Lauritzen 1996, section 5.1).
+    """
     scores = np.zeros_like(cells)
     normal_scores(cells, fields.knots, fields.scale, NORMAL_TABLE, CATEGORY_CEILING, scores)
-    return np.ascontiguousarray(LedoitWolf(assume_centered=True).fit(scores).precision_)
+    precision = LedoitWolf(assume_centered=True).fit(scores).precision_
+    limits = np.quantile(np.abs(scores @ precision), RESIDUAL_SHARE, axis=0)
+    return Relations(np.ascontiguousarray(precision), np.ascontiguousarray(limits))
 
 
-def strangeness(cells: Floats, fields: Fields, precision: Floats) -> NDArray[np.float64]:
-    """Return the (n, 3) measures of each row."""
+def strangeness(cells: Floats, fields: Fields, relations: Relations) -> NDArray[np.float64]:
+    """Return the (n, 4) measures of each row: three of strangeness, and its broken fields."""
     cells = np.ascontiguousarray(cells)
     scores = np.zeros_like(cells)
     normal_scores(cells, fields.knots, fields.scale, NORMAL_TABLE, CATEGORY_CEILING, scores)
@@ -124,14 +161,15 @@ def strangeness(cells: Floats, fields: Fields, precision: Floats) -> NDArray[np.
         fields.missing,
         fields.categories,
         fields.rarity,
+        relations.limits,
     )
-    out = np.zeros((len(cells), MEASURES))
-    measures(cells, scores, precision, table, CATEGORY_CEILING, SUPPORT_SLACK, out)
+    out = np.zeros((len(cells), MEASURES + 1))
+    measures(cells, scores, relations.precision, table, CATEGORY_CEILING, SUPPORT_SLACK, out)
     return out
 
 
 def p_values(values: Floats, calibration: Floats, smallest: Floats) -> NDArray[np.float64]:
-    """Return conformal p-values of (n, 3) measures.
+    """Return conformal p-values of (n, 3 or more) measures, of which the first three count.
 
     `calibration` holds sorted measures (3, m) of benign rows, `smallest` (m,) their sorted smallest
     tail shares.

@@ -19,11 +19,13 @@ class RecentRows:
     Attributes:
         cells: (n, d) folded cells.
         owner: (n,) number of the client that sent the row.
+        labels: (n,) label codes of the answers.
         columns: The d column names.
     """
 
     cells: Floats
     owner: NDArray[np.int64]
+    labels: NDArray[np.int64]
     columns: tuple[str, ...]
 
 

@@ -1,4 +1,4 @@
-"""The client-level half of a reference: how benign clients behave towards each hypothesis.
+"""The client-level half of a reference: how benign clients behave towards each sign.
 
 Benign clients differ from each other far more than queries of one client do, so the unit is a
 stretch of one client's queries: the spread between stretches gives the strength of the Beta
@@ -6,22 +6,25 @@ distribution that evidence is held against.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.batch import Floats
 from detector.features.catalogue import RowView, vector
-from detector.features.lens import make_lens
-from detector.features.observe import observe
+from detector.features.geometry import stride
+from detector.features.lens import make_lens, spans
+from detector.features.observe import MIN_COMPANY, observe
 from detector.features.state import ClientTable, Stat
 from detector.reference.picture import Reference
 from detector.scoring.evidence import WIDTH, weigh
-from detector.scoring.hypothesis import Hypothesis, Stage
+from detector.scoring.signs import Sign, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
 
 NEAR_SHARE = 0.35
+FAR_SHARE = 0.98
+MAX_DISTANCES = 64
 STRETCH = 64
 MIN_TRIALS = 8
 PROFILE_QUERIES = (32, 64, 128, 256)
@@ -39,27 +42,46 @@ class BenignLog:
         self.margins, self.time_ms, self.owner = margins, time_ms, owner
 
 
-def calibrate(reference: Reference, log: BenignLog, hypotheses: Sequence[Hypothesis]) -> Reference:
-    """Return the reference with its near distance, nulls, ceilings and client vectors filled in."""
-    table, _, _ = _watch(reference, log)
-    count = table.stats[:, Stat.NEAREST_COUNT]
-    known = count >= MIN_TRIALS
-    near = 0.0
-    if known.any():
-        near = NEAR_SHARE * float(np.median(table.stats[known, Stat.NEAREST_SUM] / count[known]))
-    reference = replace(reference, near=near)
-    _, codes, vectors = _watch(reference, log)
-    levels = build_tables(hypotheses, {}, {}, ScoringPolicy(), calibrated=True).levels[:, codes]
+def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Reference:
+    """Return the reference with its distances, nulls, ceilings, volumes and vectors filled in."""
+    reference = _with_distances(reference, _watch(reference, log).distances)
+    reference = replace(reference, stride=_stride(reference, log))
+    seen = _watch(reference, log)
+    empty = np.zeros(0)
+    levels = build_tables(signs, {}, {}, empty, ScoringPolicy(), True).levels[:, seen.codes]
     nulls = {
-        hypothesis.technique: fit_nulls(hypothesis.stages, levels[h], log.owner)
-        for h, hypothesis in enumerate(hypotheses)
+        sign.name: fit_nulls(sign.stages, levels[s], log.owner) for s, sign in enumerate(signs)
     }
-    tables = build_tables(hypotheses, nulls, {}, ScoringPolicy(), calibrated=True)
+    tables = build_tables(signs, nulls, {}, empty, ScoringPolicy(), True)
     ceilings = {
-        hypothesis.technique: _ceiling(levels[h], log.owner, tables.stages[h], tables.counts[h])
-        for h, hypothesis in enumerate(hypotheses)
+        sign.name: _ceiling(levels[s], log.owner, tables.stages[s], int(tables.counts[s]))
+        for s, sign in enumerate(signs)
     }
-    return replace(reference, nulls=nulls, ceilings=ceilings, vectors=vectors)
+    return replace(
+        reference, nulls=nulls, ceilings=ceilings, volumes=seen.volumes, vectors=seen.vectors
+    )
+
+
+def _with_distances(reference: Reference, distances: Floats) -> Reference:
+    """Set what is near, typical and far from (n,) distances to the nearest remembered query."""
+    if len(distances) < MIN_TRIALS:
+        return reference
+    typical = float(np.median(distances))
+    far = float(np.quantile(distances, FAR_SHARE))
+    return replace(reference, near=NEAR_SHARE * typical, typical=typical, far=far)
+
+
+def _stride(reference: Reference, log: BenignLog) -> float:
+    """Return the median difference of a client's queries one after another."""
+    span = spans(reference.fields)
+    last: dict[int, int] = {}
+    strides = []
+    for i, client in enumerate(log.owner.tolist()):
+        if client in last:
+            strides.append(stride(log.z[i], log.z[last[client]], span))
+        last[client] = i
+    moved = [value for value in strides if value > 0.0]
+    return float(np.median(moved)) if moved else 0.0
 
 
 def _ceiling(
@@ -74,32 +96,55 @@ def _ceiling(
     for client in np.unique(owner):
         state = np.zeros(WIDTH, dtype=np.float32)
         rows = np.flatnonzero(owner == client)
-        reached = [
-            weigh(state, int(level), float(n), stages, int(count))
-            for n, level in enumerate(levels[rows], 1)
-        ]
+        reached = [weigh(state, int(level), stages, count) for level in levels[rows]]
         highest.append(max(reached))
     return max(float(np.sort(highest)[-2:][0]), 0.0)
 
 
-def _watch(reference: Reference, log: BenignLog) -> tuple[ClientTable, NDArray[np.int64], Floats]:
-    """Run the benign events through fresh state; return it, the codes, and client vectors."""
-    clients = int(log.owner.max()) + 1
-    table = ClientTable(log.z.shape[1], clients)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Benign events through fresh state.
+
+    Attributes:
+        codes: (n,) what the kernel saw.
+        distances: (m,) distances to the nearest remembered query, of queries that change several
+            fields with some company in memory; no client counts with more than 64.
+        volumes: (c,) peak daily volume of each client.
+        vectors: (v, f) feature vectors at fixed ages.
+    """
+
+    codes: NDArray[np.int64]
+    distances: Floats
+    volumes: Floats
+    vectors: Floats
+
+
+def _watch(reference: Reference, log: BenignLog) -> _Seen:
+    """Run the benign events through fresh state."""
+    table = ClientTable(log.z.shape[1], int(log.owner.max()) + 1)
     arrays = table.arrays()
     lens = make_lens(reference, log.z.shape[1])
-    p_values = reference.p_values(log.cells)
+    p_values, broken = reference.judge(log.cells)
     codes = np.zeros(len(log.z), dtype=np.int64)
+    stats = table.stats
+    distances = []
     vectors = []
     for i in range(len(log.z)):
         row = log.owner[i]
+        before = stats[row, Stat.NEAREST_SUM]
         codes[i] = observe(
             row, log.z[i], log.cells[i], True, log.labels[i], log.scores[i], log.margins[i],
-            log.time_ms[i], p_values[i], lens, arrays,
+            log.time_ms[i], p_values[i], broken[i], lens, arrays,
         )  # fmt: skip
-        if table.stats[row, Stat.QUERIES] in PROFILE_QUERIES:
+        grown = stats[row, Stat.NEAREST_SUM] - before
+        if grown > 0.0 and MIN_COMPANY < stats[row, Stat.NEAREST_COUNT] <= MAX_DISTANCES:
+            distances.append(grown)
+        if stats[row, Stat.QUERIES] in PROFILE_QUERIES:
             vectors.append(vector(RowView(table, int(row), len(reference.centroids))))
-    return table, codes, np.array(vectors) if vectors else np.zeros((0, 0))
+    return _Seen(
+        codes, np.array(distances), stats[:, Stat.PEAK_VOLUME].copy(),
+        np.array(vectors) if vectors else np.zeros((0, 0)),
+    )  # fmt: skip
 
 
 def fit_nulls(
@@ -126,12 +171,12 @@ def fit_beta(
 
     The strength stays within a factor of `MAX_STRENGTH_CHANGE` of the expected one: a reference
     that shows little spread does not hold every kind of benign client that will come, and one odd
-    stretch does not make oddity common. For the first reason the mean never falls under a quarter
+    stretch does not make oddity common. For the first reason the mean never falls under half
     of the expected one. What the fit misses, the ceilings catch.
     """
     weight = 2.0 * stage.benign_strength
     mean = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
-    mean = min(max(mean, stage.benign / 4.0), 0.9)
+    mean = min(max(mean, stage.benign / 2.0), 0.9)
     strength = MAX_STRENGTH_CHANGE * stage.benign_strength
     enough = trials >= MIN_TRIALS
     if enough.sum() >= 10:

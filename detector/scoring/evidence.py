@@ -1,4 +1,4 @@
-"""Evidence that accumulates over a client's life: an e-process for each hypothesis.
+"""Evidence that accumulates over a client's life: an e-process for each sign.
 
 With every query the evidence grows by the log ratio of two predictive probabilities of what was
 seen: under the attackers' Beta distribution and under the benign clients'. Both mixtures learn from
@@ -17,14 +17,19 @@ from detector.features.observe import observe
 from detector.features.state import Stat
 from detector.kit.compiled import compiled
 
-MAX_STAGES = 3
+MAX_STAGES = 2
 # Columns of the evidence array: queries at or above each level, then these.
-LOG_E, RESTARTS, SINCE, DUE, FIRED = range(MAX_STAGES + 1, MAX_STAGES + 6)
-WIDTH = MAX_STAGES + 6
+LOG_E, RESTARTS = range(MAX_STAGES + 1, MAX_STAGES + 3)
+WIDTH = MAX_STAGES + 3
+# Columns of the verdict array: the query from which to judge again, the signs that were credible as
+# bits, and the number of the hypothesis that stands, from 1.
+DUE, FIRED, STANDING = range(3)
+VERDICT = 3
 # Columns of a stage: benign a and b, attack a and b, floor.
 STAGE_WIDTH = 5
 PROFILE_DUE = 62
 _QUERIES = int(Stat.QUERIES)
+_VOLUME = int(Stat.VOLUME)
 
 
 @compiled
@@ -34,8 +39,8 @@ def _cost(restarts: float) -> float:
 
 
 @compiled
-def weigh(state: Any, level: int, n: float, stages: Any, count: int) -> float:
-    """Update one hypothesis of one client with one query; return its weighted log e-value."""
+def weigh(state: Any, level: int, stages: Any, count: int) -> float:
+    """Update one sign of one client with one query; return its weighted log e-value."""
     if level < 0:
         return float(state[LOG_E] - _cost(state[RESTARTS]))
     gain = 0.0
@@ -56,38 +61,55 @@ def weigh(state: Any, level: int, n: float, stages: Any, count: int) -> float:
         for j in range(LOG_E + 1):
             state[j] = 0.0
         state[RESTARTS] += 1.0
-        state[SINCE] = n + 1.0
     return float(state[LOG_E] - _cost(state[RESTARTS]))
+
+
+@compiled
+def tail(value: float, center: float, spread: float) -> float:
+    """Return minus the log of an upper bound of a log-normal tail at `value` (Mill's ratio)."""
+    z = (np.log(max(value, 1.0)) - center) / spread
+    return float(0.5 * z * z + np.log(max(z, 1.0) * 2.5066283)) if z > 0.0 else 0.0
 
 
 @compiled
 def score(
     begin: int, rows: Any, z: Any, batch: Any, lens: Any, table: Any, evidence: Any,
-    offsets: Any, first_offsets: Any, levels: Any, stages: Any, stage_counts: Any, thresholds: Any,
+    verdicts: Any, offsets: Any, first_offsets: Any, tables: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Observe and weigh events from `begin` on, up to the first that wants attention.
 
-    `batch` is (cells, has_input, labels, scores, margins, time_ms, p_values). Returns that event's
-    index and a mask: bit h for a hypothesis over its threshold and due, `PROFILE_DUE` for a
-    profile. At the end the index is the number of events.
+    `batch` is (cells, has_input, labels, scores, margins, time_ms, p_values), `tables` the arrays
+    of `ScoringTables`. Returns that event's index and a mask: bit s for a sign over its threshold,
+    when the client is due or has been suspected before, `PROFILE_DUE` for a profile. At the end the
+    index is the number of events.
     """
-    cells, has_input, labels, scores, margins, time_ms, p_values = batch
-    stats = table[4]
+    cells, has_input, labels, scores, margins, time_ms, p_values, broken = batch
+    levels, stages, counts, thresholds, volume = tables
+    stats = table[7]
+    last = len(counts) - 1
     for i in range(begin, len(rows)):
         row = rows[i]
         code = observe(
             row, z[i], cells[i], has_input[i], labels[i], scores[i], margins[i], time_ms[i],
-            p_values[i], lens, table,
+            p_values[i], broken[i], lens, table,
         )  # fmt: skip
         n = stats[row, _QUERIES]
         mask = 0
-        for h in range(len(stage_counts)):
-            state = evidence[row, h]
+        for s in range(len(counts)):
+            state = evidence[row, s]
             if state[0] == 0.0:
-                first_offsets[row, h] = offsets[i]
-            value = weigh(state, levels[h, code], n, stages[h], stage_counts[h])
-            if (value >= thresholds[h] or state[FIRED] > 0.0) and n >= state[DUE]:
-                mask |= 1 << h
+                first_offsets[row, s] = offsets[i]
+            if s < last:
+                value = weigh(state, levels[s, code], stages[s], counts[s])
+            else:
+                value = tail(stats[row, _VOLUME], volume[0], volume[1])
+                state[LOG_E] = value
+            if value >= thresholds[s]:
+                mask |= 1 << s
+        if n < verdicts[row, DUE]:
+            mask = 0
+        else:
+            mask |= verdicts[row, FIRED]
         if n == 32 or n == 64 or n == 128 or n % 256 == 0:
             mask |= 1 << PROFILE_DUE
         if mask != 0:

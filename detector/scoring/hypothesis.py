@@ -1,9 +1,4 @@
-"""What a hypothesis about a client is: levels of conspicuousness, their odds, and its evidence.
-
-A hypothesis gives every observation a level from 0 (nothing) upwards. Its stages ask one after
-another "given at least level j, is it above j?" (a continuation-ratio model). Each stage holds the
-client-level behaviour of benign clients as a Beta distribution, and that of attackers as another.
-"""
+"""What a hypothesis about a client is: signs that carry it, traits that set it apart, its evidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +6,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from detector.features.catalogue import RowView
-from detector.features.observation import Observation, Probe
+from detector.features.observation import Probe
 from detector.scoring.finding import AttackClass, Evidence
+from detector.scoring.traits import Traits
 
 
 class Need(StrEnum):
@@ -25,42 +21,26 @@ class Need(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """One question of a hypothesis.
-
-    Attributes:
-        benign: Mean share of yes among benign clients where the reference has not spoken.
-        benign_strength: Equivalent number of queries behind that mean; small when benign clients
-            differ much from each other.
-        attack: Mean share of yes under attack.
-        attack_strength: Equivalent number of queries behind it.
-        floor: Lowest share that still counts as an attack.
-    """
-
-    benign: float
-    benign_strength: float
-    attack: float
-    attack_strength: float
-    floor: float
-
-
-@dataclass(frozen=True, slots=True)
 class Situation:
     """A client at the query where a hypothesis is judged.
 
     Attributes:
         view: The client's row.
         features: Its features by name.
+        traits: What its conspicuous queries have in common.
         names: Folded column names.
         query: Ordinal of the query now.
         calibrated: Whether a reference stands behind the judgement.
+        credible: Signs whose evidence suffices.
     """
 
     view: RowView
     features: Mapping[str, float]
+    traits: Traits
     names: tuple[str, ...]
     query: int
     calibrated: bool
+    credible: frozenset[str]
 
     def feature(self, name: str) -> float:
         """Return one feature, 0 where the log does not allow it."""
@@ -69,9 +49,6 @@ class Situation:
     def share(self, *probes: Probe) -> float:
         """Return the share of the client's inputs seen as one of these probes."""
         return self.view.share(frozenset(probes))
-
-
-SKIP = -1
 
 
 class Hypothesis(Protocol):
@@ -98,13 +75,8 @@ class Hypothesis(Protocol):
         ...
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        """At most 3."""
-        ...
-
-    @property
-    def explains(self) -> frozenset[str]:
-        """Techniques whose signs this one shows too."""
+    def signs(self) -> frozenset[str]:
+        """Names of the signs of which one must be credible."""
         ...
 
     @property
@@ -112,12 +84,8 @@ class Hypothesis(Protocol):
         """Queries that the published attack needs, for the progress."""
         ...
 
-    def level(self, seen: Observation) -> int:
-        """Return 0 … len(stages), or `SKIP` for a query that says nothing either way."""
-        ...
-
     def holds(self, at: Situation) -> bool:
-        """Whether what sets it apart from its neighbours is there; the evidence is judged apart."""
+        """Whether what sets it apart from the others is there; the evidence is judged apart."""
         ...
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:

@@ -1,4 +1,8 @@
-"""From evidence over its threshold to a finding: which explanation, how sure, and why."""
+"""From evidence over its threshold to a finding: which explanation, how sure, and why.
+
+A client has one explanation at a time: the first hypothesis that a credible sign carries and whose
+traits are there. When a better one comes, it replaces what stood; the last resorts replace nothing.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +14,18 @@ from detector.events.model import PredictionEvent
 from detector.events.record import Position
 from detector.features.catalogue import RowView, read_features
 from detector.features.state import Stat
-from detector.scoring.evidence import DUE, FIRED, LOG_E, RESTARTS
+from detector.scoring.evidence import DUE, FIRED, LOG_E, RESTARTS, STANDING
 from detector.scoring.finding import AttackClass, Evidence, Finding, LogRange
+from detector.scoring.hypotheses import LAST_RESORT
 from detector.scoring.hypotheses.wording import families
 from detector.scoring.hypothesis import Hypothesis, Situation
+from detector.scoring.signs import Sign
 from detector.scoring.tables import ScoringPolicy
+from detector.scoring.traits import read_traits
 
 RETRY = 4
 REPORT_GROWTH = 1.25
 REPORT_MINIMUM = 16
-LIVE, SUPERSEDED = 1.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,64 +40,60 @@ class Moment:
 
 
 class Judge:
-    """Chooses among hypotheses whose evidence suffices."""
+    """Chooses among the hypotheses that the credible signs carry."""
 
-    def __init__(self, hypotheses: Sequence[Hypothesis], policy: ScoringPolicy) -> None:
+    def __init__(
+        self, hypotheses: Sequence[Hypothesis], signs: Sequence[Sign], policy: ScoringPolicy
+    ) -> None:
         self._hypotheses = hypotheses
+        self._signs = signs
         self._policy = policy
 
     def decide(
-        self, mask: int, moment: Moment, evidence: NDArray[np.float32], first: NDArray[np.int64]
-    ) -> list[Finding]:
-        """Return findings for the hypotheses in the mask; marks what has fired in `evidence`.
+        self, mask: int, moment: Moment, evidence: NDArray[np.float32],
+        verdict: NDArray[np.int64], first: NDArray[np.int64],
+    ) -> Finding | None:  # fmt: skip
+        """Return the finding, or None when nothing explains the client yet.
 
-        `evidence` (h, w) and `first` (h,) are the client's own rows.
+        Bit s of the mask says that sign s is credible. `evidence` (s, w), `verdict` (v,) and
+        `first` (s,) are the client's own rows; the verdict is brought up to date.
         """
         query = int(moment.view.stat(Stat.QUERIES))
-        features = read_features(moment.view)
-        at = Situation(moment.view, features, moment.names, query, moment.calibrated)
-        due = [h for h in range(len(self._hypotheses)) if mask >> h & 1]
-        standing = [
-            h for h in due if evidence[h, FIRED] != SUPERSEDED and self._hypotheses[h].holds(at)
-        ]
-        chosen = [h for h in standing if not self._explained(h, standing, evidence)]
-        for h in due:
-            wait = max(REPORT_MINIMUM, query * (REPORT_GROWTH - 1.0)) if h in chosen else RETRY
-            evidence[h, DUE] = query + int(wait)
-        findings = []
-        for h in chosen:
-            findings.append(self._finding(h, moment, at, evidence, int(first[h])))
-            evidence[h, FIRED] = LIVE
-        return findings
+        verdict[FIRED] |= mask
+        credible = [s for s in range(len(self._signs)) if int(verdict[FIRED]) >> s & 1]
+        at = Situation(
+            moment.view, read_features(moment.view), read_traits(moment.view), moment.names, query,
+            moment.calibrated, frozenset(self._signs[s].name for s in credible),
+        )  # fmt: skip
+        standing = int(verdict[STANDING]) - 1
+        chosen = self._choose(at, standing)
+        if chosen is None:
+            verdict[DUE] = query + RETRY
+            return None
+        verdict[DUE] = query + int(max(REPORT_MINIMUM, query * (REPORT_GROWTH - 1.0)))
+        verdict[STANDING] = chosen + 1
+        replaced = (self._hypotheses[standing].technique,) if standing not in (-1, chosen) else ()
+        carrying = [s for s in credible if self._signs[s].name in self._hypotheses[chosen].signs]
+        strongest = max(carrying or credible, key=lambda s: _weighted(evidence[s]))
+        return self._finding(chosen, moment, at, evidence[strongest], int(first[strongest]),
+                             replaced)  # fmt: skip
 
-    def _explained(self, h: int, standing: Sequence[int], evidence: NDArray[np.float32]) -> bool:
-        """Whether another explanation, standing now or fired before, covers this one."""
-        technique = self._hypotheses[h].technique
-        return any(
-            technique in other.explains
-            and other.technique not in self._hypotheses[h].explains
-            and (g in standing or evidence[g, FIRED] == LIVE)
-            for g, other in enumerate(self._hypotheses)
-            if g != h
-        )
+    def _choose(self, at: Situation, standing: int) -> int | None:
+        """Return the number of the first hypothesis that fits."""
+        for h, hypothesis in enumerate(self._hypotheses):
+            if standing >= 0 and hypothesis.technique in LAST_RESORT:
+                return standing
+            if hypothesis.signs & at.credible and hypothesis.holds(at):
+                return h
+        return standing if standing >= 0 else None
 
     def _finding(
-        self, h: int, moment: Moment, at: Situation, evidence: NDArray[np.float32], first: int
-    ) -> Finding:
+        self, h: int, moment: Moment, at: Situation, evidence: NDArray[np.float32], first: int,
+        supersedes: tuple[str, ...],
+    ) -> Finding:  # fmt: skip
         hypothesis = self._hypotheses[h]
-        supersedes = []
-        for g, other in enumerate(self._hypotheses):
-            covered = other.technique in hypothesis.explains
-            if (
-                covered
-                and hypothesis.technique not in other.explains
-                and evidence[g, FIRED] == LIVE
-            ):
-                evidence[g, FIRED] = SUPERSEDED
-                supersedes.append(other.technique)
-        k = float(evidence[h, RESTARTS])
-        log_e = float(evidence[h, LOG_E]) - float(np.log((k + 1.0) * (k + 2.0)))
-        prior = self._policy.attacker_share / len(self._hypotheses)
+        log_e = _weighted(evidence)
+        prior = self._policy.attacker_share / len(self._signs)
         span = LogRange(moment.position.topic, moment.position.partition,
                         min(first, moment.position.offset), moment.position.offset)  # fmt: skip
         said = (*hypothesis.evidence(at), *families(at))
@@ -109,14 +111,16 @@ class Judge:
             time_ms=moment.event.time_ms,
             query=at.query,
             position=moment.position,
-            evidence=tuple(_placed(item, span) for item in said),
+            evidence=tuple(replace(item, ranges=(span,)) for item in said),
             features={name: round(value, 6) for name, value in at.features.items()},
-            supersedes=tuple(supersedes),
+            supersedes=supersedes,
         )
 
 
-def _placed(item: Evidence, span: LogRange) -> Evidence:
-    return replace(item, ranges=(span,))
+def _weighted(evidence: NDArray[np.float32]) -> float:
+    """Return the log evidence of one sign, less what its restarts cost."""
+    k = float(evidence[RESTARTS])
+    return float(evidence[LOG_E]) - float(np.log((k + 1.0) * (k + 2.0)))
 
 
 def anomaly(moment: Moment, p_value: float, benign: int) -> Finding:

@@ -1,17 +1,21 @@
-"""Hypotheses as arrays for the compiled scorer, and the alarm budget as thresholds."""
+"""Signs as arrays for the compiled scorer, and the alarm budget as thresholds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.features.observation import CODES, decode
 from detector.scoring.evidence import MAX_STAGES, STAGE_WIDTH
-from detector.scoring.hypothesis import Hypothesis, Need
+from detector.scoring.hypothesis import Need
+from detector.scoring.signs import Sign
 
 UNCALIBRATED_PENALTY = 4.0
 CEILING_MARGIN = 2.0
+LEAST_VOLUME_SPREAD = 0.8
+FEWEST_VOLUMES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,50 +34,82 @@ class ScoringPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ScoringTables:
-    """Arrays of h hypotheses: levels (h, codes), stages (h, 3, 5), counts (h,), thresholds (h,)."""
+    """Arrays of s signs.
+
+    Attributes:
+        levels: (s, codes) level of every observation.
+        stages: (s, 2, 5) Beta parameters.
+        counts: (s,) stages of each.
+        thresholds: (s,) log evidence from which a sign is credible.
+        volume: (2,) centre and spread of the log of benign clients' daily volume.
+    """
 
     levels: NDArray[np.int64]
     stages: NDArray[np.float64]
     counts: NDArray[np.int64]
     thresholds: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+    def arrays(self) -> tuple[Any, ...]:
+        """Return the arrays in the order that the kernel takes them."""
+        return self.levels, self.stages, self.counts, self.thresholds, self.volume
 
 
 def build_tables(
-    hypotheses: Sequence[Hypothesis],
+    signs: Sequence[Sign],
     nulls: Mapping[str, Sequence[float]],
     ceilings: Mapping[str, float],
+    volumes: NDArray[np.float64],
     policy: ScoringPolicy,
     calibrated: bool,
 ) -> ScoringTables:
-    """Return the arrays; the budget is shared evenly by the hypotheses (union bound).
+    """Return the arrays; the budget is shared evenly by the signs (union bound).
 
-    `nulls` holds Beta parameters by technique, two a stage, and `ceilings` the log evidence that
-    benign clients were seen to reach, where a reference has spoken: the threshold stays
-    `CEILING_MARGIN` above it. Without a
-    reference a hypothesis that needs one never fires and the others must show more.
+    `nulls` holds Beta parameters by sign, two a stage, and `ceilings` the log evidence that benign
+    clients were seen to reach, where a reference has spoken: the threshold stays `CEILING_MARGIN`
+    above it. Without a reference a sign that needs one never counts and the others must show more.
     """
-    size = len(hypotheses)
+    size = len(signs)
     levels = np.zeros((size, CODES), dtype=np.int64)
     stages = np.zeros((size, MAX_STAGES, STAGE_WIDTH))
     counts = np.zeros(size, dtype=np.int64)
     thresholds = np.full(size, np.log(size / policy.alarm_budget))
     observations = [decode(code) for code in range(CODES)]
-    for h, hypothesis in enumerate(hypotheses):
-        levels[h] = [hypothesis.level(seen) for seen in observations]
-        counts[h] = len(hypothesis.stages)
-        null = nulls.get(hypothesis.technique, ())
-        for j, stage in enumerate(hypothesis.stages):
-            a = stage.benign * stage.benign_strength
-            b = stage.benign_strength - a
-            if len(null) == 2 * len(hypothesis.stages):
-                a, b = null[2 * j], null[2 * j + 1]
-            # Showing fewer signs than benign clients must never count as evidence.
-            floor = min(max(stage.floor, a / (a + b)), 0.95)
-            attack_a = stage.attack * stage.attack_strength
-            stages[h, j] = (a, b, attack_a, stage.attack_strength - attack_a, floor)
-        reached = ceilings.get(hypothesis.technique, 0.0)
-        thresholds[h] = max(thresholds[h], reached + CEILING_MARGIN)
+    for s, sign in enumerate(signs):
+        levels[s] = [sign.level(seen) for seen in observations]
+        counts[s] = len(sign.stages)
+        stages[s, : counts[s]] = _stages(sign, nulls.get(sign.name, ()))
+        thresholds[s] = max(thresholds[s], ceilings.get(sign.name, 0.0) + CEILING_MARGIN)
         if not calibrated:
-            needs_reference = Need.REFERENCE in hypothesis.needs
-            thresholds[h] += np.inf if needs_reference else UNCALIBRATED_PENALTY
-    return ScoringTables(levels, stages, counts, thresholds)
+            thresholds[s] += np.inf if Need.REFERENCE in sign.needs else UNCALIBRATED_PENALTY
+    return ScoringTables(levels, stages, counts, thresholds, volume_scale(volumes))
+
+
+def _stages(sign: Sign, null: Sequence[float]) -> NDArray[np.float64]:
+    """Return the sign's stages, (count, 5)."""
+    rows = np.zeros((len(sign.stages), STAGE_WIDTH))
+    for j, stage in enumerate(sign.stages):
+        a = stage.benign * stage.benign_strength
+        b = stage.benign_strength - a
+        if len(null) == 2 * len(sign.stages):
+            a, b = null[2 * j], null[2 * j + 1]
+        # Showing fewer signs than benign clients must never count as evidence.
+        floor = min(max(stage.floor, a / (a + b)), 0.97)
+        attack_a = stage.attack * stage.attack_strength
+        rows[j] = (a, b, attack_a, stage.attack_strength - attack_a, floor)
+    return rows
+
+
+def volume_scale(volumes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return centre and spread of the log of (c,) volumes, wider for what few clients cannot show.
+
+    The spread is that of the upper half: monitors and retries, which hardly ask anything new, say
+    nothing about how much is much.
+    """
+    if len(volumes) < FEWEST_VOLUMES:
+        return np.array([np.log(1e12), LEAST_VOLUME_SPREAD])
+    logs = np.log(np.maximum(volumes, 1.0))
+    center = float(np.median(logs))
+    spread = float(np.sqrt(((logs[logs >= center] - center) ** 2).mean()))
+    spread = max(spread, LEAST_VOLUME_SPREAD)
+    return np.array([center, spread * (1.0 + 1.0 / np.sqrt(len(logs)))])

@@ -1,34 +1,44 @@
-"""Signatures of attacks, one file each; `ALL` is the order in which evidence is held."""
+"""Signatures of attacks, one file a family; the first in `ALL` that fits explains a client.
 
-from detector.scoring.hypotheses.attribute_sweep import AttributeSweep
-from detector.scoring.hypotheses.boundary_hugging import BoundaryHugging
-from detector.scoring.hypotheses.boundary_probing import (
+So the order goes from what is told apart by a plain fact to what is left. `LAST_RESORT` explains
+what nothing else does, and never replaces an explanation that stands.
+"""
+
+from detector.scoring.hypotheses.boundary import (
+    AugmentationMembership,
     BoundaryEvasion,
-    BoundaryWalk,
+    CoordinateSteps,
     LabelOnlyMembership,
 )
-from detector.scoring.hypotheses.line_search import LineSearch
-from detector.scoring.hypotheses.off_manifold import OffManifoldQuerying
-from detector.scoring.hypotheses.path_finding import TreePathFinding
-from detector.scoring.hypotheses.perturbation import (
-    AugmentationMembership,
-    ConfidenceAscent,
-    CoordinateEvasion,
+from detector.scoring.hypotheses.extraction import (
+    ActiveLearning,
+    DataFree,
     JacobianAugmentation,
+    LineSearch,
+    OffManifold,
+    RandomQueries,
 )
+from detector.scoring.hypotheses.harvesting import Harvesting
+from detector.scoring.hypotheses.inversion import ConfidenceAscent, LatentSearch, SphereSampling
+from detector.scoring.hypotheses.searches import AttributeSweep, TreePathFinding
 from detector.scoring.hypothesis import Hypothesis
 
 ALL: tuple[Hypothesis, ...] = (
-    TreePathFinding(),
     AttributeSweep(),
-    LineSearch(),
-    OffManifoldQuerying(),
-    BoundaryHugging(),
+    TreePathFinding(),
+    CoordinateSteps(),
     ConfidenceAscent(),
-    JacobianAugmentation(),
-    BoundaryEvasion(),
     LabelOnlyMembership(),
     AugmentationMembership(),
-    CoordinateEvasion(),
-    BoundaryWalk(),
+    BoundaryEvasion(),
+    LineSearch(),
+    SphereSampling(),
+    LatentSearch(),
+    DataFree(),
+    JacobianAugmentation(),
+    ActiveLearning(),
+    Harvesting(),
+    RandomQueries(),
+    OffManifold(),
 )
+LAST_RESORT = frozenset({RandomQueries.technique, OffManifold.technique})

@@ -1,0 +1,96 @@
+"""Model inversion: one class is driven up, by steps around a moving point.
+
+Confidence ascent with estimated gradients (Fredrikson et al. 2015; Ilyas et al. 2018; Spall 1992),
+spheres around a moving centre when only labels are shown (Kahla et al. 2022), searches in a latent
+space (Han et al. 2023; An et al. 2022).
+"""
+
+from detector.scoring.finding import AttackClass, Evidence
+from detector.scoring.hypotheses.probing import (
+    ARTIFICIAL,
+    about_one_centre,
+    extent,
+    placed,
+)
+from detector.scoring.hypotheses.wording import percent, statement
+from detector.scoring.hypothesis import Need, Situation
+from detector.features.follow import SCORE_STEPS
+
+
+def _climb(at: Situation) -> tuple[Evidence, ...]:
+    """Return the climb of the class that climbs most, where scores show one."""
+    top = at.view.top_class()
+    table, row = at.view.table, at.view.row
+    start, peak = (float(array[row, top]) / SCORE_STEPS for array in (table.starts, table.peaks))
+    times = int(table.records[row, top])
+    if peak - start < 0.05:
+        return ()
+    return (
+        statement(
+            "class_climb",
+            f"class column {top} climbed from {start:.2f} to {peak:.2f} in {at.query} "
+            f"queries, setting {times} records",
+            class_column=top, start=start, peak=peak, records=times, queries=at.query,
+        ),
+    )  # fmt: skip
+
+
+def _one_class(at: Situation) -> Evidence:
+    return statement(
+        "single_class",
+        f"{percent(at.feature('label_dominance'))} of the answers are one class",
+        label_dominance=at.feature("label_dominance"),
+    )
+
+
+class _Inversion:
+    """What the techniques share."""
+
+    attack_class = AttackClass.INVERSION
+    atlas = ("AML.T0024.001",)
+    signs = ARTIFICIAL
+
+    def evidence(self, at: Situation) -> tuple[Evidence, ...]:
+        """Return the climb, where scores show one, how queries were placed, and their answers."""
+        return (*_climb(at), placed(at), extent(at), _one_class(at))
+
+
+class ConfidenceAscent(_Inversion):
+    """Pairs or single-field steps around a moving point estimate the slope of one class."""
+
+    technique = "confidence_ascent"
+    needs = frozenset({Need.INPUT, Need.SCORES})
+    budget = 5000
+
+    def holds(self, at: Situation) -> bool:
+        """Return whether steps or mirrored pairs go around one moving, artificial point."""
+        t = at.traits
+        steps = t.steps >= 0.3 and t.steps * t.local >= 0.08 and t.natural < 0.25
+        pairs = t.mirrors * t.local >= 0.04
+        return (steps and t.spread < 0.3) or (pairs and t.spread < 0.33)
+
+
+class SphereSampling(_Inversion):
+    """Points at one distance around a moving centre that keeps to one class."""
+
+    technique = "sphere_sampling"
+    needs = frozenset({Need.INPUT, Need.REFERENCE})
+    budget = 10000
+
+    def holds(self, at: Situation) -> bool:
+        """Return whether unrelated points keep to one region and to one class."""
+        t = at.traits
+        region = about_one_centre(at) or (t.queries >= 12.0 and t.spread < 0.3 and t.same >= 0.8)
+        return region and t.lone >= 0.5 and t.ratio >= 0.87
+
+
+class LatentSearch(_Inversion):
+    """Generations of points close in on one class."""
+
+    technique = "latent_search"
+    needs = frozenset({Need.INPUT, Need.REFERENCE})
+    budget = 10000
+
+    def holds(self, at: Situation) -> bool:
+        """Return whether close points keep to one region."""
+        return about_one_centre(at)

@@ -1,0 +1,168 @@
+"""Signs: the traces of attacks that evidence accumulates on, one e-process each.
+
+Several techniques leave the same sign, so evidence is held by sign and hypotheses say which signs
+carry them. A sign gives every observation a level from 0 (nothing) upwards or passes over it. Its
+stages ask one after another "given at least level j, is it above j?" (a continuation-ratio model).
+Each stage holds the behaviour of benign clients as a Beta distribution, and that of attackers as
+another. Where a sign is common among benign clients the question is put only to the queries that
+could show it, so that ordinary queries in between neither help nor harm.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detector.features.observation import (
+    ONE_FIELD_CHANGES,
+    PERTURBATIONS,
+    STRUCTURED,
+    Observation,
+    Probe,
+)
+from detector.scoring.hypothesis import Need
+
+SKIP = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One question of a sign.
+
+    Attributes:
+        benign: Mean share of yes among benign clients where the reference has not spoken.
+        benign_strength: Equivalent number of queries behind that mean; small when benign clients
+            differ much from each other.
+        attack: Mean share of yes under attack.
+        attack_strength: Equivalent number of queries behind it.
+        floor: Lowest share that still counts as an attack.
+    """
+
+    benign: float
+    benign_strength: float
+    attack: float
+    attack_strength: float
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One trace of attacks.
+
+    Attributes:
+        name: Of its evidence, in references and profiles.
+        level: The level of an observation, 0 … len(stages), or `SKIP` when it says nothing.
+        stages: At most 2.
+        needs: What the log must hold for it.
+    """
+
+    name: str
+    level: Callable[[Observation], int]
+    stages: tuple[Stage, ...]
+    needs: frozenset[Need]
+
+
+def _search(seen: Observation) -> int:
+    """Among one-field changes: by a value that a search would choose."""
+    if seen.probe not in (Probe.ONE_FIELD, Probe.ONE_FIELD_SEARCH):
+        return SKIP
+    return int(seen.probe is Probe.ONE_FIELD_SEARCH and not seen.routine)
+
+
+def _one_field(seen: Observation) -> int:
+    """Changes one field; by a value that a search would choose."""
+    if seen.probe is Probe.REPEAT:
+        return SKIP
+    return 1 + _search(seen) if seen.probe in ONE_FIELD_CHANGES - {Probe.ONE_FIELD_STEP} else 0
+
+
+def _sweep(seen: Observation) -> int:
+    """Among the queries that tell: one field is tried with the same values, record by record."""
+    if not seen.tells_routine or seen.probe in PERTURBATIONS:
+        return SKIP
+    return int(seen.routine)
+
+
+def _burst(seen: Observation) -> int:
+    """Among close queries about another record than before: a burst about that one ended."""
+    return int(seen.routine) if seen.tells_routine and seen.probe in PERTURBATIONS else SKIP
+
+
+def _structure(seen: Observation) -> int:
+    """On a line or in a mirror of earlier queries, or as far from one as another was."""
+    if seen.probe is Probe.REPEAT:
+        return SKIP
+    return int(seen.probe in (Probe.COLLINEAR, Probe.SYMMETRIC, Probe.EQUAL_STEP))
+
+
+def artificial(seen: Observation) -> bool:
+    """Return whether a close query was placed as no natural process would place it.
+
+    That is by a rule (a line, a mirror, a fixed or single-field step), off its fields' grids, or
+    against the relations between them.
+    """
+    unnatural = seen.off_grid or seen.shattered
+    return seen.probe in STRUCTURED or (seen.probe is Probe.NEAR and unnatural)
+
+
+def _probing(seen: Observation) -> int:
+    """Among close queries: placed artificially."""
+    return int(artificial(seen)) if seen.probe in PERTURBATIONS else SKIP
+
+
+def _flip(seen: Observation) -> int:
+    """Among close queries: the label flips; at a query placed artificially."""
+    if seen.probe not in PERTURBATIONS:
+        return SKIP
+    return (2 if artificial(seen) else 1) if seen.flip else 0
+
+
+def _manifold(seen: Observation) -> int:
+    """Relations between fields are broken; off the grids, far from all others, or in many fields.
+
+    Queries close to others repeat what those showed.
+    """
+    if seen.probe in PERTURBATIONS | ONE_FIELD_CHANGES or seen.probe is Probe.REPEAT:
+        return SKIP
+    return (2 if seen.off_grid or seen.scattered or seen.shattered else 1) if seen.broken else 0
+
+
+def _margin(seen: Observation) -> int:
+    """Among unrelated, natural inputs: the model is unsure."""
+    if seen.probe is not Probe.FAR or seen.strange or seen.off_grid:
+        return SKIP
+    return int(seen.low_margin)
+
+
+def _climb(seen: Observation) -> int:
+    """Among unnatural inputs: a class's best score rises once more."""
+    if seen.probe is Probe.REPEAT or not (seen.off_grid or seen.probe in STRUCTURED):
+        return SKIP
+    return int(seen.record)
+
+
+_INPUT = frozenset({Need.INPUT})
+_PICTURE = _INPUT | {Need.REFERENCE}
+
+SIGNS: tuple[Sign, ...] = (
+    Sign("search", _search, (Stage(0.05, 12.0, 0.5, 3.0, 0.15),), _INPUT),
+    Sign(
+        "one_field", _one_field,
+        (Stage(0.25, 3.0, 0.97, 40.0, 0.9), Stage(0.04, 12.0, 0.3, 3.0, 0.08)),
+        _INPUT,
+    ),
+    Sign("sweep", _sweep, (Stage(0.3, 8.0, 0.97, 30.0, 0.9),), _INPUT),
+    Sign("structure", _structure, (Stage(0.004, 30.0, 0.3, 1.0, 0.03),), _INPUT),
+    Sign("probing", _probing, (Stage(0.05, 8.0, 0.8, 2.0, 0.2),), _INPUT),
+    Sign(
+        "flip", _flip, (Stage(0.08, 6.0, 0.4, 3.0, 0.15), Stage(0.08, 6.0, 0.8, 2.0, 0.2)),
+        _INPUT | {Need.LABEL},
+    ),
+    Sign("burst", _burst, (Stage(0.1, 8.0, 0.85, 6.0, 0.5),), _INPUT),
+    Sign(
+        "manifold", _manifold,
+        (Stage(0.04, 2.0, 0.5, 1.0, 0.04), Stage(0.08, 25.0, 0.6, 1.5, 0.15)),
+        _PICTURE,
+    ),
+    Sign("margin", _margin, (Stage(0.06, 30.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
+    Sign("climb", _climb, (Stage(0.04, 20.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),
+    Sign("volume", lambda _: SKIP, (), frozenset({Need.REFERENCE})),
+)  # fmt: skip

@@ -1,0 +1,89 @@
+"""What a client's conspicuous queries have in common, by name: hypotheses are told apart by it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detector.features.catalogue import RowView
+from detector.features.state import Stat, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Shares in [0, 1] of the conspicuous queries, of which older ones have faded.
+
+    Attributes:
+        queries: How many there are, after fading.
+        one_field: That change one field by other than an artificial step.
+        searching: Of those, by a value that a search would choose.
+        routine: That repeat a routine on another record.
+        local: Close to a remembered one.
+        lone: Close to none.
+        steps, lines, mirrors, flips: Of the local ones: single-field steps, on lines, mirrored, with
+            another label than the query they go out from.
+        natural: Of the local ones: about a record that is natural.
+        switches: Of the local ones: about another record than the one before.
+        same: That got the label of the conspicuous query before, alike for lone and local ones.
+        scattered: Farther from all others than is benign.
+        low_margin: With a margin in the lowest part of benign ones.
+        hop: Mean distance from the conspicuous query before, root mean square over the fields in
+            shares of their ranges. Random points are .41 apart.
+        spread: The same from older ones.
+        records: Natural records that were probed from close by, in the client's whole life.
+    """
+
+    queries: float
+    one_field: float
+    searching: float
+    routine: float
+    local: float
+    lone: float
+    steps: float
+    lines: float
+    mirrors: float
+    flips: float
+    natural: float
+    switches: float
+    same: float
+    scattered: float
+    low_margin: float
+    hop: float
+    spread: float
+    records: int
+
+    @property
+    def ratio(self) -> float:
+        """Hop over spread: about 1 around one centre or none, less from centre to centre."""
+        return self.hop / self.spread if self.spread > 0.0 else 1.0
+
+
+def read_traits(view: RowView) -> Traits:
+    """Return the traits of a client."""
+
+    def of(top: Trace, bottom: Trace) -> float:
+        whole = view.trace(bottom)
+        return view.trace(top) / whole if whole > 0.0 else 0.0
+
+    total = Trace.SUM
+    alike = view.trace(Trace.SAME_LABEL) + view.trace(Trace.LONE_SAME)
+    compared = view.trace(Trace.LOCAL) + view.trace(Trace.LONE)
+    return Traits(
+        queries=view.trace(total),
+        one_field=of(Trace.ONE_FIELD, total),
+        searching=of(Trace.SEARCH, Trace.ONE_FIELD),
+        routine=of(Trace.ROUTINE, total),
+        local=of(Trace.LOCAL, total),
+        lone=of(Trace.LONE, total),
+        steps=of(Trace.STEP, Trace.LOCAL),
+        lines=of(Trace.LINE, Trace.LOCAL),
+        mirrors=of(Trace.MIRROR, Trace.LOCAL),
+        flips=of(Trace.FLIP, Trace.LOCAL),
+        natural=of(Trace.NATURAL_ROOT, Trace.LOCAL),
+        switches=of(Trace.SWITCH, Trace.LOCAL),
+        same=float(np.divide(alike, compared)) if compared > 0.0 else 1.0,
+        scattered=of(Trace.SCATTERED, total),
+        low_margin=of(Trace.LOW_MARGIN, total),
+        hop=of(Trace.HOP, total),
+        spread=of(Trace.SPREAD, total),
+        records=int(view.stat(Stat.ANCHORS)),
+    )
