@@ -14,14 +14,14 @@ import numpy as np
 
 from detector.events.batch import Floats
 from detector.kit.errors import ConfigurationError
-from detector.reference.fields import Fields
 from detector.reference.answers import draw_answers
+from detector.reference.fields import Fields
 from detector.reference.fit import scaled
 from detector.reference.held import held, held_beta, held_ratio, held_tail
 from detector.reference.moved_inputs import moved_inputs
 from detector.reference.moves import Bounds, DriftRefusedError, Move
 from detector.reference.picture import Reference
-from detector.reference.surprise import MEASURES, strangeness, tail_shares
+from detector.reference.surprise import MEASURES, Relations, strangeness, tail_shares
 from detector.reference.witnesses import RecentRows, witnesses
 
 MAX_CALIBRATION_ROWS = 8192
@@ -134,11 +134,19 @@ def _behaviour(
     """Return the reference with what benign clients do, held to the base's bounds.
 
     `which` is 0 for the bounds of one step and 1 for those of the whole way. Nothing is refused
-    here: an evidence threshold that lags behind the world costs alarms, not sight.
+    here: an evidence threshold that lags behind the world costs alarms, not sight. How many fields
+    a row may break and how much a client may ask stay as they are: both are plain limits, which
+    only a person should raise.
     """
     return replace(
         moved,
+        limits=np.clip(
+            aimed.limits, base.limits / limits.scales[which], base.limits * limits.scales[which]
+        ),
         near=held_ratio(aimed.near, base.near, limits.scales[which]),
+        typical=held_ratio(aimed.typical, base.typical, limits.scales[which]),
+        far=held_ratio(aimed.far, base.far, limits.scales[which]),
+        stride=held_ratio(aimed.stride, base.stride, limits.scales[which]),
         low_margin=_margin(aimed.low_margin, base.low_margin, limits.margins[which]),
         nulls=_nulls(aimed, base, limits.odds[which]),
         ceilings={
