@@ -45,7 +45,7 @@ class Workload:
     """
 
     reference_clients: int = 60
-    clients_per_kind: int = 75
+    clients_per_kind: int = 150
     streams_per_attack: int = 2
     mixed_per_share: int = 8
     slow_streams: int = 8
