@@ -27,7 +27,7 @@ class Bounds:
     quantiles: tuple[float, float] = (0.05, 0.5)
     scales: tuple[float, float] = (1.05, 1.5)
     shares: tuple[float, float] = (0.05, 0.2)
-    covariances: tuple[float, float] = (0.05, 0.3)
+    covariances: tuple[float, float] = (0.05, 0.2)
     tails: tuple[float, float] = (1.25, 2.0)
     odds: tuple[float, float] = (1.25, 2.0)
     ceilings: tuple[float, float] = (0.5, 1.5)

@@ -62,12 +62,12 @@ def test_no_more_than_a_tenth_is_left_out_for_strangeness() -> None:
 
 
 def test_a_loud_client_teaches_with_its_share_only() -> None:
-    events = [*day_of(1), *interleave([benign("loud", 4000, 9)])]
+    events = [*day_of(1), *interleave([benign("loud", 500, 9)])]
     refresher = ReferenceRefresher(anchor(), RefreshPolicy())
     refresher.add(located(item.event for item in events))
     result = refresher.refresh(anchor())
     assert result.clients == CLIENTS + 1
-    assert result.events == ROWS + ceil((ROWS + 4000) / (CLIENTS + 1))
+    assert result.events == ROWS + ceil((ROWS + 500) / (CLIENTS + 1))
 
 
 def test_the_share_is_spread_over_the_clients_life() -> None:
