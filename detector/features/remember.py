@@ -6,13 +6,35 @@ recognised when ordinary queries come between its own; what is left of the room 
 fixed-seed sample of the others, so that returning to an old query shows.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from detector.features.state import KEPT, Stat
 from detector.kit.compiled import compiled
 
 _MEMORY_COUNT = int(Stat.MEMORY_COUNT)
 _KEPT = KEPT
+
+
+class Memory(NamedTuple):
+    """One client's remembered queries, an entry of each array a slot.
+
+    Attributes:
+        queries: (k, d) scaled cells.
+        lines: (k, 2) their projections.
+        order: (k,) ordinals from 1, 0 for an empty slot.
+        labels: (k,) labels.
+        roots: (k,) ordinal of the query that each one's family goes out from.
+        kin: (k,) how many queries went out from it.
+        marks: (k,) bits `NATURAL`, `KEPT`, `NATURAL_ROOT`.
+    """
+
+    queries: Any
+    lines: Any
+    order: Any
+    labels: Any
+    roots: Any
+    kin: Any
+    marks: Any
 
 
 @compiled
@@ -39,30 +61,36 @@ def _place_for(kept: bool, count: int, ring: int, order: Any, marks: Any) -> int
 
 
 @compiled
+def _move(slot: int, place: int, held: Any) -> None:
+    """Copy what one slot holds to another."""
+    held.queries[place] = held.queries[slot]
+    held.lines[place] = held.lines[slot]
+    held.order[place] = held.order[slot]
+    held.labels[place] = held.labels[slot]
+    held.roots[place] = held.roots[slot]
+    held.kin[place] = held.kin[slot]
+    held.marks[place] = held.marks[slot]
+
+
+@compiled
 def remember(
-    z: Any, label: int, line: Any, root: int, kin: int, mark: int, memory: Any, lines: Any,
-    order: Any, labels: Any, roots: Any, kins: Any, marks: Any, stats: Any,
-) -> None:  # fmt: skip
+    z: Any, label: int, line: Any, root: int, kin: int, mark: int, held: Any, stats: Any
+) -> None:
     """Put z in the ring; `root` 0 makes it the root of its own family."""
-    ring = len(order) // 2
+    ring = len(held.order) // 2
     count = int(stats[_MEMORY_COUNT])
     slot = count % ring
-    if order[slot] > 0:
-        place = _place_for((marks[slot] & _KEPT) > 0, count, ring, order, marks)
+    if held.order[slot] > 0:
+        kept = (held.marks[slot] & _KEPT) > 0
+        place = _place_for(kept, count, ring, held.order, held.marks)
         if place >= 0:
-            memory[place] = memory[slot]
-            lines[place] = lines[slot]
-            order[place] = order[slot]
-            labels[place] = labels[slot]
-            roots[place] = roots[slot]
-            kins[place] = kins[slot]
-            marks[place] = marks[slot]
-    memory[slot] = z
-    lines[slot, 0] = line[0]
-    lines[slot, 1] = line[1]
-    order[slot] = count + 1
-    labels[slot] = label
-    roots[slot] = root if root > 0 else count + 1
-    kins[slot] = kin
-    marks[slot] = mark
+            _move(slot, place, held)
+    held.queries[slot] = z
+    held.lines[slot, 0] = line[0]
+    held.lines[slot, 1] = line[1]
+    held.order[slot] = count + 1
+    held.labels[slot] = label
+    held.roots[slot] = root if root > 0 else count + 1
+    held.kin[slot] = kin
+    held.marks[slot] = mark
     stats[_MEMORY_COUNT] += 1

@@ -4,12 +4,13 @@ What a client is after shows in these alone: a share of them does not shrink whe
 come between, nor by an ordinary life before.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from detector.features import geometry
 from detector.features.observation import Probe
-from detector.features.state import Stat, Trace
+from detector.features.state import KEPT, NATURAL_ROOT, Stat, Trace
 from detector.kit.compiled import compiled
 
 _ONE_FIELD, _SEARCH, _STEP, _EQUAL, _FAR = (
@@ -36,61 +37,122 @@ _SPREAD, _NEW_RECORD, _LOW_MARGIN = (
     int(t) for t in (Trace.SPREAD, Trace.NEW_RECORD, Trace.LOW_MARGIN)
 )
 _LAST_LONE = int(Stat.LAST_LONE_LABEL)
+_KEPT, _ABOUT_NATURAL = KEPT, NATURAL_ROOT
 
 FADING = 1.0 - 1.0 / 128.0
 
 
+class Marks(NamedTuple):
+    """What is conspicuous about a query; the attributes are those of `Observation`."""
+
+    strange: bool
+    broken: bool
+    off_grid: bool
+    scattered: bool
+    flip: bool
+    record: bool
+    routine: bool
+    low_margin: bool
+
+
+class Place(NamedTuple):
+    """Where a conspicuous query stands among the remembered ones.
+
+    Attributes:
+        share: Share of its fields that changed from the nearest query.
+        distance: Scaled distance to that one.
+        hop: Distance from the conspicuous query before, in shares of the fields' ranges.
+        spread: The same from older ones.
+        fresh: It follows directly on a natural, unrelated query.
+        anchor: It made its family of close queries large enough to count.
+        natural_root: That family goes out from a natural record.
+    """
+
+    share: float
+    distance: float
+    hop: float
+    spread: float
+    fresh: bool
+    anchor: bool
+    natural_root: bool
+
+
 @compiled
-def _follow_local(
-    probe: int, label: int, share: float, distance: float, anchor: bool,
-    natural_root: bool, flip: bool, stats: Any, trace: Any,
-) -> None:  # fmt: skip
+def _hop(z: Any, last: int, held: Any, lens: Any) -> float:
+    """Return the distance to the newest conspicuous query, in shares of the fields' ranges."""
+    if last < 0:
+        return 0.0
+    return geometry.stride(z, held.queries[last], lens.span)
+
+
+@compiled
+def _spread(z: Any, held: Any, lens: Any, otherwise: float) -> float:
+    """Return the mean distance to older conspicuous queries; `otherwise` of fewer than 3."""
+    total = 0.0
+    count = 0
+    for m in range(len(held.order) // 2, len(held.order)):
+        if held.order[m] > 0 and held.marks[m] & _KEPT:
+            total += geometry.stride(z, held.queries[m], lens.span)
+            count += 1
+    if count < 3:
+        return otherwise
+    return total / count
+
+
+@compiled
+def place_of(z: Any, beside: Any, anchor: bool, mark: int, held: Any, lens: Any) -> Any:
+    """Return where a conspicuous query stands."""
+    hop = _hop(z, beside.last, held, lens)
+    return Place(
+        beside.changed / len(z),
+        beside.distance,
+        hop,
+        _spread(z, held, lens, hop),
+        bool(beside.newest >= 0 and not held.marks[beside.newest] & _KEPT),
+        anchor,
+        (mark & _ABOUT_NATURAL) > 0,
+    )
+
+
+@compiled
+def _follow_local(probe: int, label: int, place: Any, flip: bool, stats: Any, trace: Any) -> None:
     """Count a query close to a remembered one."""
     trace[_LOCAL] += 1.0
     trace[_STEPS + probe - _STEP] += 1.0
     trace[_FLIP] += flip
     trace[_SWITCH] += stats[_RUN] == 1
-    trace[_NATURAL_ROOT] += natural_root
+    trace[_NATURAL_ROOT] += place.natural_root
     trace[_SAME_LABEL] += label + 1 == stats[_LAST_LABEL]
-    trace[_CHANGED] += share
-    trace[_ANCHOR] += anchor
-    size = np.log(max(distance, 1e-9))
+    trace[_CHANGED] += place.share
+    trace[_ANCHOR] += place.anchor
+    size = np.log(max(place.distance, 1e-9))
     trace[_DISTANCE] += size
     trace[_SQUARE] += size * size
     stats[_LAST_LABEL] = label + 1
 
 
 @compiled
-def follow_trace(
-    probe: int, label: int, share: float, distance: float, hop: float, spread: float,
-    fresh: bool, low_margin: bool, anchor: bool, natural_root: bool, strange: bool, broken: bool, off_grid: bool, scattered: bool, flip: bool,
-    record: bool, routine: bool, stats: Any, trace: Any,
-) -> None:  # fmt: skip
-    """Take in one conspicuous query.
-
-    `share` of its fields changed at that scaled `distance` from the nearest query; `hop` is the
-    distance from the conspicuous query before, `spread` that from older ones; `fresh`: it follows
-    directly on a natural, unrelated query.
-    """
+def follow_trace(probe: int, label: int, place: Any, marks: Any, stats: Any, trace: Any) -> None:
+    """Take in one conspicuous query."""
     for i in range(len(trace)):
         trace[i] *= FADING
     trace[_SUM] += 1.0
-    trace[_STRANGE] += strange
-    trace[_BROKEN] += broken
-    trace[_OFF_GRID] += off_grid
-    trace[_SCATTERED] += scattered
-    trace[_RECORD] += record
-    trace[_ROUTINE] += routine
-    trace[_HOP] += hop
-    trace[_SPREAD] += spread
-    trace[_NEW_RECORD] += fresh
-    trace[_LOW_MARGIN] += low_margin
+    trace[_STRANGE] += marks.strange
+    trace[_BROKEN] += marks.broken
+    trace[_OFF_GRID] += marks.off_grid
+    trace[_SCATTERED] += marks.scattered
+    trace[_RECORD] += marks.record
+    trace[_ROUTINE] += marks.routine
+    trace[_LOW_MARGIN] += marks.low_margin
+    trace[_HOP] += place.hop
+    trace[_SPREAD] += place.spread
+    trace[_NEW_RECORD] += place.fresh
     trace[_ONE] += _ONE_FIELD <= probe <= _SEARCH
     trace[_SEARCHED] += probe == _SEARCH
     if probe >= _EQUAL:
         trace[_LONE] += 1.0
-        trace[_LONE_HOP] += hop
+        trace[_LONE_HOP] += place.hop
         trace[_LONE_SAME] += label + 1 == stats[_LAST_LONE]
         stats[_LAST_LONE] = label + 1
     elif probe >= _STEP:
-        _follow_local(probe, label, share, distance, anchor, natural_root, flip, stats, trace)
+        _follow_local(probe, label, place, marks.flip, stats, trace)

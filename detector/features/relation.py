@@ -1,0 +1,148 @@
+"""How a query relates to its client's remembered ones (compiled)."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detector.features import geometry
+from detector.features.observation import Probe
+from detector.features.search import follow_sweep, leaves_record, one_field_probe
+from detector.features.state import KEPT, Stat
+from detector.features.structure import closes_pair, line_or_mirror, older_natural
+from detector.kit.compiled import compiled
+
+_FIRST, _REPEAT, _SYMMETRIC, _FIXED, _NEAR, _EQUAL, _FAR = (
+    int(probe)
+    for probe in (
+        Probe.FIRST, Probe.REPEAT, Probe.SYMMETRIC, Probe.FIXED_STEP, Probe.NEAR, Probe.EQUAL_STEP,
+        Probe.FAR,
+    )
+)  # fmt: skip
+_NEAREST_COUNT = int(Stat.NEAREST_COUNT)
+_NEAREST_SUM = int(Stat.NEAREST_SUM)
+_LAST_STEP = int(Stat.LAST_STEP)
+_KEPT = KEPT
+
+MIN_FIELDS = 3
+LEAST_FIELDS, LEAST_ROUNDED = 3, 6
+
+
+class Neighbours(NamedTuple):
+    """Memory slots beside a query, -1 where there is none.
+
+    Attributes:
+        equal: An equal query.
+        one: The newest query that differs in one field.
+        field: That field.
+        nearest: The nearest query that differs.
+        newest: The newest query.
+        last: The newest conspicuous query.
+        changed: Changed fields of the nearest.
+        distance: Its scaled distance.
+    """
+
+    equal: int
+    one: int
+    field: int
+    nearest: int
+    newest: int
+    last: int
+    changed: int
+    distance: float
+
+
+class Relation(NamedTuple):
+    """How a query relates to the memory: its probe, the slot `base` that it goes out from or -1."""
+
+    probe: int
+    base: int
+    routine: bool
+    tells: bool
+
+
+@compiled
+def neighbours(z: Any, held: Any) -> Any:
+    """Compare z with all remembered queries."""
+    equal, one, one_field, nearest, newest, last, fields = -1, -1, -1, -1, -1, -1, 0
+    order = held.order
+    smallest = np.inf
+    for m in range(len(order)):
+        if order[m] == 0:
+            continue
+        if newest < 0 or order[m] > order[newest]:
+            newest = m
+        if held.marks[m] & _KEPT and (last < 0 or order[m] > order[last]):
+            last = m
+        changed, field, square = geometry.compare(z, held.queries[m], smallest)
+        if changed == 0:
+            equal = m
+        elif changed == 1 and (one < 0 or order[m] > order[one]):
+            one = m
+            one_field = field
+        if changed > 0 and square < smallest:
+            smallest = square
+            nearest = m
+            fields = changed
+    return Neighbours(equal, one, one_field, nearest, newest, last, fields, np.sqrt(smallest))
+
+
+@compiled
+def least_fields(lens: Any, off_grid: bool, broken: int) -> int:
+    """Return how many numbers a structure must take part in; 0: structures do not count.
+
+    Rounded values stand on lines and mirrors by chance: where benign values are rounded, a
+    structure counts among values that are not, or in many fields of rows that are broken.
+    """
+    if lens.gridded == 0 or off_grid:
+        return LEAST_FIELDS
+    return LEAST_ROUNDED if broken > 0 else 0
+
+
+@compiled
+def _several_fields(
+    z: Any, line: Any, beside: Any, least: int, lens: Any, held: Any, stats: Any
+) -> tuple[int, int]:
+    """Return (probe, memory slot it goes out from) of a query that changes several fields.
+
+    A structure counts when at least `least` numbers take part in it, and with 0 never.
+    """
+    nearest, newest, distance = beside.nearest, beside.newest, beside.distance
+    memory, lines, order = held.queries, held.lines, held.order
+    stats[_NEAREST_COUNT] += 1
+    stats[_NEAREST_SUM] += min(distance, 100.0)
+    near = lens.calibrated == 1 and distance < lens.near
+    same = abs(distance - stats[_LAST_STEP]) <= 1e-3 * distance
+    if lens.calibrated == 1 and distance < lens.typical:
+        stats[_LAST_STEP] = distance
+    if least > 0:
+        noise = lens.rounded
+        kind, j, k = line_or_mirror(z, line[0], line[1], noise, least, memory, lines, order)
+        if kind >= 0:
+            return kind, older_natural(j, k, order, held.marks)
+        if closes_pair(z, line[0], line[1], noise, least, memory, lines, order, newest):
+            return _SYMMETRIC, newest
+        if same and least == LEAST_FIELDS and distance < lens.typical:
+            return _FIXED if near else _EQUAL, nearest
+    if near:
+        return _NEAR, nearest
+    return _FAR, -1
+
+
+@compiled
+def relate(
+    z: Any, cells: Any, line: Any, least: int, beside: Any, lens: Any, held: Any, stats: Any,
+    sweep: Any,
+) -> Any:  # fmt: skip
+    """Return the relation of a query to its neighbours, and follow searches and sweeps."""
+    if beside.equal >= 0:
+        return Relation(_REPEAT, beside.equal, False, False)
+    if beside.one >= 0 and len(z) >= MIN_FIELDS:
+        base = held.queries[beside.one]
+        probe = one_field_probe(z, cells, beside.field, base, held.queries, held.order, stats, lens)
+        tells, routine = follow_sweep(z, beside.field, stats, sweep, base)
+        return Relation(probe, beside.one, routine, tells)
+    if beside.nearest >= 0:
+        tells = leaves_record(stats)
+        probe, slot = _several_fields(z, line, beside, least, lens, held, stats)
+        return Relation(probe, slot, False, tells)
+    return Relation(_FIRST, -1, False, False)
