@@ -138,7 +138,7 @@ def same_center(x: Any, y: Any, a: Any, b: Any, rounded: float, least: int) -> b
         size = abs(np.float64(x[j])) + abs(np.float64(a[j]))
         if off <= LINE_TOLERANCE * span + ROUNDING * size + 2.0 * rounded and span > 32.0 * rounded:
             fits += 1
-    return total >= 3 and fits >= min(least + 1, total) and fits * 3 >= total
+    return total >= 3 and fits >= min(least, total) and fits * 3 >= total
 
 
 @compiled

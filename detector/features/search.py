@@ -25,6 +25,7 @@ _UNTRIED = int(Stat.UNTRIED)
 
 MIDPOINT_TOLERANCE = 0.02
 FEW_VALUES = 4
+COARSE = 0.005
 
 
 @compiled
@@ -47,7 +48,7 @@ def _same_values(sweep: Any, known: int, here: int) -> bool:
     """Whether the two records were tried with the same values, in whatever order."""
     if known != here:
         return False
-    for i in range(here):
+    for i in range(here):  # noqa: SIM110 - compiled code takes no generators
         if not _seen(sweep[0], known, sweep[1, i]):
             return False
     return True
@@ -175,7 +176,7 @@ def one_field_probe(
     off = lens.calibrated == 1 and _off_grid(cells[field], lens.grid[field])
     raw_step = step * lens.scale[field]
     same = abs(raw_step - stats[_LAST_ONE_STEP]) <= 0.01 * raw_step + 1e-12
-    gridless = lens.calibrated == 0 or lens.grid[field] == 0.0
+    gridless = lens.calibrated == 0 or lens.grid[field] < COARSE * lens.scale[field]
     moved = stats[_LAST_ONE_FIELD] != field + 1
     stats[_LAST_ONE_FIELD] = field + 1
     stats[_LAST_ONE_STEP] = raw_step

@@ -23,12 +23,12 @@ from detector.scoring.signs import Sign, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
 
 NEAR_SHARE = 0.35
-FAR_SHARE = 0.98
+FAR_SHARE = 0.99
 MAX_DISTANCES = 64
 STRETCH = 64
 MIN_TRIALS = 8
 PROFILE_QUERIES = (32, 64, 128, 256)
-MAX_STRENGTH_CHANGE = 2.0
+MOST_WIDENING = 4.0
 
 
 class BenignLog:
@@ -177,14 +177,14 @@ def fit_beta(
     weight = 2.0 * stage.benign_strength
     mean = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
     mean = min(max(mean, stage.benign / 2.0), 0.9)
-    strength = MAX_STRENGTH_CHANGE * stage.benign_strength
+    strength = stage.benign_strength
     enough = trials >= MIN_TRIALS
     if enough.sum() >= 10:
         n, share = trials[enough], hits[enough] / trials[enough]
         spread = float(((share - share.mean()) ** 2).mean())
         binomial = float((mean * (1.0 - mean) / n).mean())
-        between = max(spread - binomial, 0.0)
-        if between > 0.0:
-            strength = min(strength, mean * (1.0 - mean) / between - 1.0)
-    strength = max(strength, stage.benign_strength / MAX_STRENGTH_CHANGE)
+        between = max(spread - binomial, 1e-9)
+        strength = mean * (1.0 - mean) / between - 1.0
+    least = stage.benign_strength / MOST_WIDENING
+    strength = min(max(strength, least), stage.benign_strength)
     return mean * strength, (1.0 - mean) * strength

@@ -104,8 +104,15 @@ def artificial(seen: Observation) -> bool:
 
 
 def _probing(seen: Observation) -> int:
-    """Among close queries: placed artificially."""
-    return int(artificial(seen)) if seen.probe in PERTURBATIONS else SKIP
+    """Among close queries that change several fields: placed artificially."""
+    if seen.probe not in PERTURBATIONS or seen.probe is Probe.ONE_FIELD_STEP:
+        return SKIP
+    return int(artificial(seen))
+
+
+def _step(seen: Observation) -> int:
+    """Among one-field changes: an artificial step in another field than the one before."""
+    return int(seen.probe is Probe.ONE_FIELD_STEP) if seen.probe in ONE_FIELD_CHANGES else SKIP
 
 
 def _flip(seen: Observation) -> int:
@@ -143,26 +150,27 @@ _INPUT = frozenset({Need.INPUT})
 _PICTURE = _INPUT | {Need.REFERENCE}
 
 SIGNS: tuple[Sign, ...] = (
-    Sign("search", _search, (Stage(0.05, 12.0, 0.5, 3.0, 0.15),), _INPUT),
+    Sign("search", _search, (Stage(0.05, 24.0, 0.5, 3.0, 0.15),), _INPUT),
     Sign(
         "one_field", _one_field,
-        (Stage(0.25, 3.0, 0.97, 40.0, 0.9), Stage(0.04, 12.0, 0.3, 3.0, 0.08)),
+        (Stage(0.25, 6.0, 0.97, 40.0, 0.9), Stage(0.04, 24.0, 0.3, 3.0, 0.08)),
         _INPUT,
     ),
-    Sign("sweep", _sweep, (Stage(0.3, 8.0, 0.97, 30.0, 0.9),), _INPUT),
-    Sign("structure", _structure, (Stage(0.004, 30.0, 0.3, 1.0, 0.03),), _INPUT),
-    Sign("probing", _probing, (Stage(0.05, 8.0, 0.8, 2.0, 0.2),), _INPUT),
+    Sign("sweep", _sweep, (Stage(0.3, 16.0, 0.97, 30.0, 0.9),), _INPUT),
+    Sign("step", _step, (Stage(0.05, 24.0, 0.5, 3.0, 0.15),), _INPUT),
+    Sign("structure", _structure, (Stage(0.004, 60.0, 0.3, 1.0, 0.03),), _INPUT),
+    Sign("probing", _probing, (Stage(0.05, 16.0, 0.8, 2.0, 0.2),), _INPUT),
     Sign(
-        "flip", _flip, (Stage(0.08, 6.0, 0.4, 3.0, 0.15), Stage(0.08, 6.0, 0.8, 2.0, 0.2)),
+        "flip", _flip, (Stage(0.08, 12.0, 0.4, 3.0, 0.15), Stage(0.08, 12.0, 0.8, 2.0, 0.2)),
         _INPUT | {Need.LABEL},
     ),
-    Sign("burst", _burst, (Stage(0.1, 8.0, 0.85, 6.0, 0.5),), _INPUT),
+    Sign("burst", _burst, (Stage(0.1, 16.0, 0.85, 6.0, 0.5),), _INPUT),
     Sign(
         "manifold", _manifold,
-        (Stage(0.04, 2.0, 0.5, 1.0, 0.04), Stage(0.08, 25.0, 0.6, 1.5, 0.15)),
+        (Stage(0.04, 4.0, 0.5, 1.0, 0.04), Stage(0.08, 50.0, 0.6, 1.5, 0.15)),
         _PICTURE,
     ),
-    Sign("margin", _margin, (Stage(0.06, 30.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
-    Sign("climb", _climb, (Stage(0.04, 20.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),
+    Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
+    Sign("climb", _climb, (Stage(0.04, 40.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),
     Sign("volume", lambda _: SKIP, (), frozenset({Need.REFERENCE})),
 )  # fmt: skip

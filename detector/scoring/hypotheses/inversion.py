@@ -5,6 +5,7 @@ spheres around a moving centre when only labels are shown (Kahla et al. 2022), s
 space (Han et al. 2023; An et al. 2022).
 """
 
+from detector.features.follow import SCORE_STEPS
 from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
@@ -14,7 +15,6 @@ from detector.scoring.hypotheses.probing import (
 )
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation
-from detector.features.follow import SCORE_STEPS
 
 
 def _climb(at: Situation) -> tuple[Evidence, ...]:
@@ -80,7 +80,7 @@ class SphereSampling(_Inversion):
     def holds(self, at: Situation) -> bool:
         """Return whether unrelated points keep to one region and to one class."""
         t = at.traits
-        region = about_one_centre(at) or (t.queries >= 12.0 and t.spread < 0.3 and t.same >= 0.8)
+        region = about_one_centre(at) or (t.queries >= 12.0 and t.spread < 0.24 and t.same >= 0.85)
         return region and t.lone >= 0.5 and t.ratio >= 0.87
 
 
