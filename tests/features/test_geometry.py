@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.events.batch import category_code
-from detector.features.geometry import compare, nearest_cell, on_line, project, same_center
+from detector.features import geometry
+from detector.features.geometry import nearest_cell, project, stride
 
 GAP = float("nan")
 CAR, HOUSE = category_code("car"), category_code("house")
@@ -12,6 +13,22 @@ CAR, HOUSE = category_code("car"), category_code("house")
 
 def row(*values: float) -> np.ndarray:
     return np.array(values, dtype=np.float32)
+
+
+def compare(a: np.ndarray, b: np.ndarray, limit: float = np.inf) -> tuple[int, int, float]:
+    """Compare to the end."""
+    changed, last, square = geometry.compare(a, b, limit)
+    return changed, last, square
+
+
+def on_line(x: np.ndarray, a: np.ndarray, b: np.ndarray, rounded: float = 0.0) -> float:
+    """Ask for lines of three numbers or more."""
+    return float(geometry.on_line(x, a, b, rounded, 3))
+
+
+def same_center(*pairs: np.ndarray, rounded: float = 0.0, least: int = 3) -> bool:
+    """Ask for pairs of three numbers or more."""
+    return bool(geometry.same_center(*pairs, rounded, least))
 
 
 class TestCompare:
@@ -35,6 +52,34 @@ class TestCompare:
     def test_is_symmetric(self, values: list[float]) -> None:
         a, b = row(*values[:3]), row(*values[3:])
         assert compare(a, b) == compare(b, a)
+
+    def test_breaks_off_when_it_is_too_far_but_never_before_two_fields(self) -> None:
+        a, b = np.zeros(6, dtype=np.float32), np.ones(6, dtype=np.float32)
+        assert compare(a, b, 2.5)[0] == 3
+        assert compare(a, b, 0.0)[0] == 2
+        assert compare(a, row(0, 0, 0, 0, 0, 1), 0.0) == (1, 5, 1.0)
+
+
+class TestStride:
+    span = np.full(4, 2.0)
+
+    def test_is_the_root_mean_square_step_in_shares_of_the_ranges(self) -> None:
+        assert stride(row(0, 0, 0, 0), row(1, 1, 1, 1), self.span) == pytest.approx(0.5)
+        assert stride(row(0, 0, 0, 0), row(1, 0, 0, 0), self.span) == pytest.approx(0.25)
+
+    def test_no_field_counts_more_than_its_range(self) -> None:
+        assert stride(row(0, 0, 0, 0), row(50, 0, 0, 0), self.span) == pytest.approx(0.5)
+
+    def test_categories_and_gaps_are_left_out(self) -> None:
+        assert stride(row(0, CAR, GAP, 1), row(1, HOUSE, 0, 1), self.span) == pytest.approx(
+            0.5 / np.sqrt(2)
+        )
+        assert stride(row(CAR, CAR, GAP, GAP), row(CAR, HOUSE, 0, 1), self.span) == 0.0
+
+    def test_random_points_of_the_ranges_are_41_hundredths_apart(self) -> None:
+        a, b = 2.0 * np.random.default_rng(0).random((2, 4000, 20))
+        strides = [stride(*pair, np.full(20, 2.0)) for pair in zip(a, b, strict=True)]
+        assert np.mean(strides) == pytest.approx(1 / np.sqrt(6), abs=0.01)
 
 
 class TestOnLine:
@@ -84,6 +129,16 @@ class TestOnLine:
         assert on_line(row(*x, CAR, GAP), row(*a), row(*b)) < 0
         assert np.isnan(on_line(row(*x, HOUSE, GAP), row(*a), row(*b)))
         assert np.isnan(on_line(row(*x, CAR, 0.0), row(*a), row(*b)))
+
+    def test_rounded_points_of_a_long_line_are_on_it(self) -> None:
+        rounded = 1e-4
+        x, a, b = (np.round(v, 4) for v in (0.3 * self.a + 0.7 * self.b, self.a, self.b))
+        assert on_line(row(*x), row(*a), row(*b), rounded) < 0
+
+    def test_steps_of_a_few_roundings_have_no_direction(self) -> None:
+        a, b = np.zeros(8), np.full(8, 2.0)
+        assert on_line(row(*(0.5 * b)), row(*a), row(*b)) < 0
+        assert np.isnan(on_line(row(*(0.5 * b)), row(*a), row(*b), 0.5))
 
     def test_three_random_points_hardly_ever_share_a_line(self) -> None:
         rng = np.random.default_rng(0)

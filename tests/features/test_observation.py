@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 from detector.features.observation import (
     CODES,
+    FLAGS,
     ONE_FIELD_CHANGES,
     PERTURBATIONS,
     STRUCTURED,
@@ -36,12 +37,13 @@ def test_every_code_means_another_observation_and_packs_to_itself() -> None:
 
 def test_each_bit_stands_for_its_own_flag() -> None:
     for place, name in enumerate(Observation._fields[1:]):
-        flags = decode(int(Probe.FAR) * 64 + (32 >> place))
+        flags = decode((int(Probe.FAR) << FLAGS) + (1 << (FLAGS - 1) >> place))
         assert flags.probe is Probe.FAR
         assert [n for n in Observation._fields[1:] if getattr(flags, n)] == [name]
 
 
 def test_groups_of_probes_do_not_overlap_where_they_must_not() -> None:
-    assert STRUCTURED < PERTURBATIONS
+    assert {Probe.EQUAL_STEP} == STRUCTURED - PERTURBATIONS
+    assert {Probe.NEAR} == PERTURBATIONS - STRUCTURED
     assert frozenset({Probe.ONE_FIELD_STEP}) == ONE_FIELD_CHANGES & PERTURBATIONS
     assert not {Probe.FIRST, Probe.REPEAT, Probe.FAR} & (PERTURBATIONS | ONE_FIELD_CHANGES)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from detector.features.follow import SCORE_STEPS
 from detector.features.observation import ONE_FIELD_CHANGES, Observation, Probe
 from detector.features.observe import Lens
-from detector.features.state import MEMORY, RECENT, ClientTable, Stat
+from detector.features.state import ClientTable, Stat
 from tests.features.watcher import CAR, GAP, HOUSE, Watcher, lens, uncalibrated
 
 D = 6
@@ -100,7 +101,7 @@ class TestOneField:
 class TestSweep:
     values = (6.0, 12.0, 24.0, 36.0)
 
-    def test_the_same_values_in_the_same_order_on_record_after_record(
+    def test_the_same_values_on_record_after_record_are_a_sweep(
         self, rng: np.random.Generator
     ) -> None:
         client = Watcher(lens(D))
@@ -109,10 +110,37 @@ class TestSweep:
         assert sum(revalues) >= 3 * 3
         assert client.stat(Stat.REVALUES) == sum(revalues)
 
-    def test_another_order_on_every_record_is_no_sweep(self, rng: np.random.Generator) -> None:
+    def test_the_order_of_the_values_does_not_matter(self, rng: np.random.Generator) -> None:
         client = Watcher(lens(D))
-        orders = [tuple(np.roll(self.values, k)) for k in range(4)]
-        assert not any(self.sweep(client, rng, orders))
+        orders = [tuple(np.roll(self.values, k)) for k in range(5)]
+        assert sum(self.sweep(client, rng, orders)) >= 3 * 3
+
+    def test_two_values_are_a_sweep_once_a_record_is_done(self, rng: np.random.Generator) -> None:
+        client = Watcher(lens(D))
+        told = [self.told(client, rng, (6.0, 12.0)) for _ in range(5)]
+        assert told[2:] == [(True, True)] * 3
+
+    def test_records_that_are_left_untried_speak_against_a_sweep(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(D))
+        for _ in range(3):
+            self.told(client, rng, (6.0, 12.0))
+        client.ask(20.0 * rng.normal(size=D))
+        seen = client.ask(20.0 * rng.normal(size=D))
+        assert (seen.tells_routine, seen.routine) == (True, False)
+
+    @staticmethod
+    def told(
+        client: Watcher, rng: np.random.Generator, values: tuple[float, ...]
+    ) -> tuple[bool, bool]:
+        """Whether trying the values on a new record told and spoke for a sweep."""
+        record = 20.0 * rng.normal(size=D)
+        seen = []
+        for value in values:
+            record[2] = value
+            seen.append(client.ask(record))
+        return any(s.tells_routine for s in seen), any(s.routine for s in seen)
 
     def test_other_values_on_every_record_are_no_sweep(self, rng: np.random.Generator) -> None:
         client = Watcher(lens(D))
@@ -128,7 +156,7 @@ class TestSweep:
             record = 20.0 * rng.normal(size=D)
             for value in order:
                 record[2] = value
-                revalues.append(client.ask(record).revalue)
+                revalues.append(client.ask(record).routine)
         return revalues
 
 
@@ -168,9 +196,12 @@ class TestStructure:
         a, b = np.zeros(D), np.full(D, 8.0)
         plain = Watcher(lens(D, grid=(1.0,) * D, gridded=True))
         assert plain.ask_all([a, b, a + 0.25 * (b - a)])[-1] is Probe.FAR
-        strange = Watcher(lens(D, grid=(1.0,) * D, gridded=True))
-        strange.ask_all([a, b])
-        assert strange.ask(a + 0.25 * (b - a), p_value=0.001).probe is Probe.COLLINEAR
+        broken = Watcher(lens(D, grid=(1.0,) * D, gridded=True))
+        broken.ask_all([a, b])
+        assert broken.ask(a + 0.25 * (b - a), broken=1).probe is Probe.COLLINEAR
+        off = Watcher(lens(D, grid=(1.0,) * D, gridded=True))
+        off.ask_all([a, b])
+        assert off.ask(a + 0.3 * (b - a)).probe is Probe.COLLINEAR
 
     def test_independent_queries_are_far(self, rng: np.random.Generator) -> None:
         client = Watcher(lens(D))
@@ -193,15 +224,33 @@ class TestNear:
         self, rng: np.random.Generator
     ) -> None:
         client = Watcher(lens(D, near=0.5))
-        seeds = 20 * rng.normal(size=(6, D))
+        seeds, steps = 20 * rng.normal(size=(2, 6, D))
         client.ask_all(seeds)
-        seen = client.ask_all(seeds + 0.1 * rng.choice([-1.0, 1.0], size=seeds.shape))
-        assert seen == [Probe.NEAR] + [Probe.NEAR_STEP] * 5
+        steps *= 0.2 / np.linalg.norm(steps, axis=1, keepdims=True)
+        assert client.ask_all(seeds + steps) == [Probe.NEAR] + [Probe.FIXED_STEP] * 5
+
+    def test_a_fixed_distance_that_is_not_near_is_an_equal_step(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(D, near=0.5))
+        seeds, steps = 20 * rng.normal(size=(2, 6, D))
+        client.ask_all(seeds)
+        steps *= 1.0 / np.linalg.norm(steps, axis=1, keepdims=True)
+        assert client.ask_all(seeds + steps) == [Probe.FAR] + [Probe.EQUAL_STEP] * 5
+
+    def test_farther_than_any_benign_query_is_scattered_once_there_is_company(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(D, far=1.5))
+        scattered = [client.ask(20 * rng.normal(size=D)).scattered for _ in range(30)]
+        assert scattered == [False] * 8 + [True] * 22
+        assert not client.ask(client.table.memory[0, 0] + 0.1).scattered
+        assert client.stat(Stat.SCATTERED) == 22
 
     def test_nothing_is_near_without_a_reference(self, rng: np.random.Generator) -> None:
         client = Watcher(uncalibrated(D))
         seen = client.ask_all(1e-3 * rng.normal(size=(40, D)))
-        assert not {Probe.NEAR, Probe.NEAR_STEP} & set(seen)
+        assert not {Probe.NEAR, Probe.FIXED_STEP, Probe.EQUAL_STEP} & set(seen)
 
 
 def test_a_flip_is_another_label_than_the_compared_querys() -> None:
@@ -238,7 +287,7 @@ def test_records_are_new_heights_of_the_climbing_class_while_probing(
     rng: np.random.Generator,
 ) -> None:
     client = Watcher(lens(D))
-    for score in np.linspace(0.2, 0.3, 8):
+    for score in np.linspace(0.2, 0.3, 9):
         client.ask(1e-2 * rng.normal(size=D), scores=(1 - score, score))
     climbing = [
         client.ask(1e-2 * rng.normal(size=D), scores=(1 - score, score)).record
@@ -248,10 +297,10 @@ def test_records_are_new_heights_of_the_climbing_class_while_probing(
     assert all(climbing)
     assert not any(resting)
     assert client.table.records[0, 1] == 20
-    assert client.table.peaks[0, 1] == pytest.approx(0.9)
+    assert client.table.peaks[0, 1] / SCORE_STEPS == pytest.approx(0.9, abs=1e-4)
 
 
-def test_far_queries_set_no_records(rng: np.random.Generator) -> None:
+def test_ordinary_queries_far_from_all_set_no_records(rng: np.random.Generator) -> None:
     client = Watcher(lens(D))
     scores = np.linspace(0.1, 0.9, 40)
     assert not any(client.ask(50 * rng.normal(size=D), scores=(1 - s, s)).record for s in scores)
@@ -274,7 +323,47 @@ def test_strange_starting_points_are_no_natural_records(rng: np.random.Generator
         client.ask(record, p_value=0.001)
         for _ in range(12):
             client.ask(record + 1e-2 * rng.normal(size=D), p_value=0.001)
-    assert client.stat(Stat.ANCHORS) == 1
+    assert client.stat(Stat.ANCHORS) == 0
+
+
+def test_a_burst_about_another_record_than_before_is_a_routine_if_the_last_was_long(
+    rng: np.random.Generator,
+) -> None:
+    def burst(client: Watcher, length: int) -> list[Observation]:
+        record = 30 * rng.normal(size=D)
+        client.ask(record)
+        return [client.ask(record + 1e-2 * rng.normal(size=D)) for _ in range(length)]
+
+    for length, routine in ((8, True), (3, False)):
+        client = Watcher(lens(D))
+        bursts = [burst(client, length) for _ in range(4)]
+        told = [[seen.tells_routine for seen in each] for each in bursts]
+        assert told == [[False] * length] + [[True] + [False] * (length - 1)] * 3
+        assert [each[0].routine for each in bursts] == [False] + [routine] * 3
+
+
+def test_broken_relations_have_two_degrees(rng: np.random.Generator) -> None:
+    client = Watcher(lens(D))
+    seen = [client.ask(rng.normal(size=D), broken=level) for level in (0, 1, 2)]
+    assert [(s.broken, s.shattered) for s in seen] == [(False, False), (True, False), (True, True)]
+    assert client.stat(Stat.BROKEN) == 2
+    bare = client.ask(None, broken=2)
+    assert not bare.broken
+    assert not bare.shattered
+
+
+def test_the_volume_counts_distinct_queries_and_forgets_them_over_a_day(
+    rng: np.random.Generator,
+) -> None:
+    client = Watcher(lens(D))
+    day_ms = 86_400_000
+    for i in range(40):
+        client.ask((float(i // 2), 5.0 * i, -3.0 * i, 0.0, 0.0, 0.0), time_ms=0)
+    client.ask_all([client.table.memory[0, 0]] * 30)
+    assert client.stat(Stat.VOLUME) == 40
+    client.ask(30 * rng.normal(size=D), time_ms=day_ms)
+    assert client.stat(Stat.VOLUME) == pytest.approx(40 / np.e + 1)
+    assert client.stat(Stat.PEAK_VOLUME) == 40
 
 
 def test_times_give_gaps_and_never_run_backwards() -> None:
@@ -284,31 +373,6 @@ def test_times_give_gaps_and_never_run_backwards() -> None:
     assert client.stat(Stat.FIRST_MS) == 1000
     assert client.stat(Stat.LAST_MS) == 7000
     assert client.stat(Stat.GAP_MEAN) == pytest.approx((2.0 + 0.0 + 4.0) / 3)
-
-
-def test_the_memory_holds_the_last_queries_and_a_few_older_ones(rng: np.random.Generator) -> None:
-    client = Watcher(lens(D))
-    queries = (40 * rng.normal(size=(300, D))).astype(np.float32)
-    client.ask_all(queries)
-    order = client.table.order[0]
-    assert len(order) == MEMORY
-    assert sorted(order)[-RECENT:] == list(range(289, 301))
-    for slot, when in enumerate(order):
-        np.testing.assert_array_equal(client.table.memory[0, slot], queries[when - 1])
-    assert len(set(order)) == MEMORY
-
-
-def test_the_reservoir_is_the_same_every_time_and_spreads_over_the_past(
-    rng: np.random.Generator,
-) -> None:
-    queries = 40 * rng.normal(size=(500, D))
-    one, two = Watcher(lens(D)), Watcher(lens(D), row=3)
-    one.ask_all(queries)
-    two.ask_all(queries)
-    np.testing.assert_array_equal(one.table.order[0], two.table.order[3])
-    older = np.sort(one.table.order[0])[:-RECENT]
-    assert older.min() < 250
-    assert one.codes == two.codes
 
 
 def test_one_clients_queries_touch_no_other_row(rng: np.random.Generator) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
-import pytest
 
-from detector.features.state import ClientTable, Stat
+from detector.features.state import FEWEST_SLOTS, MOST_SLOTS, ClientTable, Stat, memory_slots
+from detector.reference.sketch import MAX_COLUMNS
 
 
 def filled(width: int = 5, capacity: int = 3) -> ClientTable:
@@ -41,9 +41,28 @@ def test_forgetting_keeps_the_statistics_and_no_query() -> None:
     assert table.probes.all()
 
 
-@pytest.mark.parametrize("width", [8, 32])
-def test_a_client_of_up_to_32_fields_takes_at_most_4_kib(width: int) -> None:
-    assert ClientTable(width, 1).bytes_per_client <= 4096
+def test_taking_more_columns_keeps_the_queries_where_as_many_fit() -> None:
+    table = filled(width=5)
+    wider = next(w for w in range(6, 65) if memory_slots(w) < memory_slots(5)) - 1
+    table.widen_memory(wider)
+    assert table.memory.shape[2] == table.width == wider
+    assert (table.memory[:, :, :5] == 1).all()
+    assert np.isnan(table.memory[:, :, 5:]).all()
+    assert table.order.all()
+
+
+def test_taking_so_many_columns_that_fewer_queries_fit_forgets_them() -> None:
+    table = filled(width=5)
+    table.widen_memory(64)
+    assert table.memory.shape[1:] == (memory_slots(64), 64)
+    assert not table.order.any()
+    assert table.stats[:, Stat.QUERIES].all()
+
+
+def test_narrow_inputs_leave_room_for_more_queries_but_never_too_few_or_too_many() -> None:
+    slots = [memory_slots(width) for width in range(1, MAX_COLUMNS + 1)]
+    assert slots == sorted(slots, reverse=True)
+    assert (slots[0], slots[-1]) == (MOST_SLOTS, FEWEST_SLOTS)
 
 
 def test_bytes_per_client_tell_what_the_arrays_take() -> None:

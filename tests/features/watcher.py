@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from detector.events.batch import MAX_CLASSES, category_code
 from detector.features.catalogue import RowView
+from detector.features.lens import make_lens
 from detector.features.observation import Observation, Probe, decode
 from detector.features.observe import Lens, observe
-from detector.features.state import ClientTable, Stat
+from detector.features.state import ClientTable, Stat, Trace
 
 Cells = Sequence[float] | NDArray[np.floating]
 GAP = float("nan")
@@ -19,6 +20,7 @@ CAR, HOUSE = category_code("car"), category_code("house")
 def lens(
     width: int,
     near: float = 0.5,
+    far: float = np.inf,
     low_margin: float = 0.1,
     grid: Sequence[float] = (),
     gridded: bool = False,
@@ -27,9 +29,14 @@ def lens(
     return Lens(
         calibrated=1,
         gridded=int(gridded),
+        rounded=0.0,
         near=near,
+        typical=3.0 * near,
+        far=far,
+        stride=0.3,
         low_margin=low_margin,
         scale=np.ones(width),
+        span=np.ones(width),
         grid=np.array(grid, dtype=float) if grid else np.zeros(width),
         centroids=np.array([np.full(width, -1.0), np.full(width, 1.0)]),
     )
@@ -37,7 +44,7 @@ def lens(
 
 def uncalibrated(width: int) -> Lens:
     """What the kernel knows of a model without a reference."""
-    return Lens(0, 0, 0.0, -1.0, np.ones(width), np.zeros(width), np.zeros((1, width)))
+    return make_lens(None, width)
 
 
 class Watcher:
@@ -56,6 +63,7 @@ class Watcher:
         scores: Sequence[float] = (),
         p_value: float = 0.5,
         time_ms: int = 0,
+        broken: int = 0,
     ) -> Observation:
         """Show one query."""
         width = len(self.lens.scale)
@@ -67,7 +75,7 @@ class Watcher:
         code = observe(
             np.int64(self.row), given.astype(np.float32), given, cells is not None,
             np.int64(label), known, np.float64(margin), np.int64(time_ms), np.float64(p_value),
-            self.lens, self.table.arrays(),
+            np.int64(broken), self.lens, self.table.arrays(),
         )  # fmt: skip
         self.codes.append(code)
         return decode(code)
@@ -79,3 +87,7 @@ class Watcher:
     def stat(self, stat: Stat) -> float:
         """One statistic of the client."""
         return RowView(self.table, self.row).stat(stat)
+
+    def trace(self, column: Trace) -> float:
+        """One column of the picture of the client's conspicuous queries."""
+        return RowView(self.table, self.row).trace(column)
