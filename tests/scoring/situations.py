@@ -12,11 +12,14 @@ from detector.features.observe import observe
 from detector.features.state import ClientTable
 from detector.scoring.hypothesis import Situation
 from detector.scoring.judge import Moment
+from detector.scoring.signs import SIGNS
+from detector.scoring.traits import read_traits
 from tests.scoring.traffic import ATTACKS, MODEL, benign, event, located, person, reference
 
 STREAMS = {attack.__name__: attack for attack in ATTACKS} | {"benign": benign}
 NAMES = (*STREAMS, "no_input")
 QUERIES = 150
+CREDIBLE = frozenset(sign.name for sign in SIGNS)
 
 
 def _events(name: str) -> list[LocatedEvent]:
@@ -35,17 +38,20 @@ def moment(name: str) -> Moment:
     batch = assemble(MODEL, _events(name), columns)
     table = ClientTable(len(picture.names), 1)
     z, lens = view_cells(batch.cells, picture), make_lens(picture, len(picture.names))
-    p_values = picture.p_values(batch.cells)
+    p_values, broken = picture.judge(batch.cells)
     for i in range(len(batch)):
         observe(
             np.int64(0), z[i], batch.cells[i], bool(batch.has_input[i]), batch.labels[i],
-            batch.scores[i], batch.margins[i], batch.time_ms[i], p_values[i], lens, table.arrays(),
+            batch.scores[i], batch.margins[i], batch.time_ms[i], p_values[i], broken[i], lens,
+            table.arrays(),
         )  # fmt: skip
     view = RowView(table, 0, len(picture.centroids))
     return Moment(batch.events[-1], batch.positions[-1], view, picture.names, True)
 
 
 def situation(name: str) -> Situation:
-    """The same client before a hypothesis."""
+    """The same client before a hypothesis, when every sign is credible."""
     at = moment(name)
-    return Situation(at.view, read_features(at.view), at.names, QUERIES, True)
+    return Situation(
+        at.view, read_features(at.view), read_traits(at.view), at.names, QUERIES, True, CREDIBLE
+    )

@@ -1,25 +1,31 @@
-from graphlib import TopologicalSorter
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 
+from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.pipeline.detect import DetectionPolicy, Detector
-from detector.scoring.finding import AttackClass
-from detector.scoring.hypotheses import ALL
+from detector.reference.picture import Reference
+from detector.scoring.finding import AttackClass, Finding
+from detector.scoring.hypotheses import ALL, LAST_RESORT
 from detector.scoring.hypotheses.wording import FAMILIES, families
 from detector.scoring.hypothesis import Hypothesis
-from detector.scoring.tables import ScoringPolicy, build_tables
 from tests.scoring.conformance import HypothesisConformance
 from tests.scoring.situations import situation
 from tests.scoring.traffic import (
+    ATTACKS,
     MODEL,
+    START_MS,
     Attack,
     attribute_sweep,
     benign,
+    event,
     interleave,
     line_search,
     located,
     path_finding,
+    person,
     random_querying,
     reference,
     sphere,
@@ -40,13 +46,10 @@ def test_techniques_are_told_apart_by_name() -> None:
     assert len({item.technique for item in ALL}) == len(ALL)
 
 
-def test_explanations_do_not_go_in_circles() -> None:
-    TopologicalSorter({item.technique: item.explains for item in ALL}).prepare()
-
-
-def test_inversion_extraction_membership_and_evasion_are_all_looked_for() -> None:
+def test_every_class_of_attack_is_looked_for() -> None:
     wanted = {
         AttackClass.EXTRACTION, AttackClass.INVERSION, AttackClass.MEMBERSHIP, AttackClass.EVASION,
+        AttackClass.HARVESTING,
     }  # fmt: skip
     assert wanted <= {item.attack_class for item in ALL}
 
@@ -92,14 +95,6 @@ def test_families_are_stated_for_every_client_that_sent_inputs() -> None:
         assert len(families(situation(name))) == len(FAMILIES)
 
 
-def test_a_stricter_budget_raises_every_threshold() -> None:
-    strict, loose = (
-        build_tables(ALL, {}, {}, ScoringPolicy(alarm_budget=budget), calibrated=True).thresholds
-        for budget in (1e-6, 1e-3)
-    )
-    assert (strict > loose).all()
-
-
 def test_what_needs_a_reference_never_fires_without_one() -> None:
     model = ModelKey("", "credit")
     streams = [random_querying(f"eve-{i}", 400, i) for i in range(3)]
@@ -108,9 +103,68 @@ def test_what_needs_a_reference_never_fires_without_one() -> None:
     assert not {f.technique for f in findings if f.client.model_id == model.model_id} & needing
 
 
-def test_a_known_ceiling_keeps_the_threshold_above_it() -> None:
-    name = ALL[0].technique
-    plain = build_tables(ALL, {}, {}, ScoringPolicy(), calibrated=True).thresholds
-    raised = build_tables(ALL, {}, {name: 40.0}, ScoringPolicy(), calibrated=True).thresholds
-    assert raised[0] > 40.0 > plain[0]
-    assert (raised[1:] == plain[1:]).all()
+KNOWN = {MODEL: reference()}
+LATE = (path_finding, line_search, random_querying)
+
+
+def alarms(events: Sequence[LocatedEvent], known: Mapping[ModelKey, Reference]) -> list[Finding]:
+    """Findings that an analyst would be called for."""
+    found = Detector(DetectionPolicy(), known).process(events).findings
+    return [item for item in found if item.attack_class is not AttackClass.ANOMALY]
+
+
+@pytest.mark.parametrize("attack", LATE)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_attack_after_a_long_benign_life_is_found_within_64_of_its_queries(
+    attack: Attack, seed: int
+) -> None:
+    life, late = benign("eve", 2000, 50 + seed), attack("eve", 64, seed)
+    found = alarms(located([*life, *late]), KNOWN)
+    assert found
+    assert found[0].query > 2000
+
+
+@pytest.mark.parametrize("attack", LATE)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nine_benign_queries_between_any_two_do_not_hide_an_attack(
+    attack: Attack, seed: int
+) -> None:
+    hostile, cover = attack("eve", 100, seed), benign("eve", 900, 60 + seed)
+    events = [item for i, own in enumerate(hostile) for item in (own, *cover[9 * i : 9 * i + 9])]
+    assert alarms(located(events), KNOWN)
+
+
+def test_far_more_distinct_queries_than_anybody_makes_in_a_day_are_harvesting() -> None:
+    found = alarms(located(benign("eve", 4000, 70)), KNOWN)
+    assert {item.technique for item in found} == {"harvesting"}
+    assert found[0].query > 1000
+    assert any("distinct queries" in item.statement for item in found[0].evidence)
+
+
+def test_the_same_queries_over_a_year_are_not_harvesting() -> None:
+    day_ms = 86_400_000
+    slow = [
+        event("eve", i, person(np.random.default_rng(i)), time_ms=START_MS + i * day_ms // 10)
+        for i in range(4000)
+    ]
+    assert not alarms(located(slow), KNOWN)
+
+
+def test_the_same_query_again_and_again_is_not_harvesting() -> None:
+    row = person(np.random.default_rng(0))
+    assert not alarms(located(event("eve", i, row) for i in range(4000)), KNOWN)
+
+
+def test_a_client_has_one_explanation_at_a_time_and_says_which_it_replaced() -> None:
+    streams = [attack(attack.__name__, 300, seed) for seed, attack in enumerate(ATTACKS)]
+    mixed = [
+        *random_querying("eve", 150, 7), *sphere("eve", 150, 8), *path_finding("eve", 300, 9),
+    ]  # fmt: skip
+    standing: dict[str, str] = {}
+    for found in alarms(interleave([*streams, mixed]), KNOWN):
+        client = found.client.client_id
+        before = standing.get(client, found.technique)
+        assert found.supersedes == ((before,) if before != found.technique else ())
+        assert found.technique == before or found.technique not in LAST_RESORT
+        standing[client] = found.technique
+    assert len(standing) == len(ATTACKS) + 1
