@@ -15,6 +15,7 @@ _ONE_FIELD, _SEARCH, _STEP = (
 )
 _LAST_ONE_FIELD = int(Stat.LAST_ONE_FIELD)
 _LAST_ONE_STEP = int(Stat.LAST_ONE_STEP)
+_LAST_ONE_PART = int(Stat.LAST_ONE_PART)
 _SWEEP_FIELD = int(Stat.SWEEP_FIELD)
 _SWEEP_BASE = int(Stat.SWEEP_BASE)
 _SWEEP_KNOWN = int(Stat.SWEEP_KNOWN)
@@ -26,6 +27,8 @@ _UNTRIED = int(Stat.UNTRIED)
 MIDPOINT_TOLERANCE = 0.02
 FEW_VALUES = 4
 COARSE = 0.005
+# A reference knows the ranges that an attacker steps by only nearly.
+SAME_PART = 0.04
 
 
 @compiled
@@ -175,11 +178,14 @@ def one_field_probe(
     step = abs(np.float64(x) - y)
     off = lens.calibrated == 1 and _off_grid(cells[field], lens.grid[field])
     raw_step = step * lens.scale[field]
+    part = step / lens.span[field]
     same = abs(raw_step - stats[_LAST_ONE_STEP]) <= 0.01 * raw_step + 1e-12
+    same = same or abs(part - stats[_LAST_ONE_PART]) <= SAME_PART * part
     gridless = lens.calibrated == 0 or lens.grid[field] < COARSE * lens.scale[field]
     moved = stats[_LAST_ONE_FIELD] != field + 1
     stats[_LAST_ONE_FIELD] = field + 1
     stats[_LAST_ONE_STEP] = raw_step
+    stats[_LAST_ONE_PART] = part
     if moved and (off or (same and gridless)):
         return _STEP
     if _midpoint(z, field, lens.grid[field] / lens.scale[field], memory, order):

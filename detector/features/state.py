@@ -51,6 +51,7 @@ class Stat(_Columns):
     LAST_STEP = auto()
     LAST_ONE_FIELD = auto()
     LAST_ONE_STEP = auto()
+    LAST_ONE_PART = auto()
     SWEEP_FIELD = auto()
     SWEEP_BASE = auto()
     SWEEP_KNOWN = auto()

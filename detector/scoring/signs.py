@@ -157,7 +157,7 @@ SIGNS: tuple[Sign, ...] = (
         _INPUT,
     ),
     Sign("sweep", _sweep, (Stage(0.3, 16.0, 0.97, 30.0, 0.9),), _INPUT),
-    Sign("step", _step, (Stage(0.05, 24.0, 0.5, 3.0, 0.15),), _INPUT),
+    Sign("step", _step, (Stage(0.08, 24.0, 0.5, 3.0, 0.2),), _INPUT),
     Sign("structure", _structure, (Stage(0.004, 60.0, 0.3, 1.0, 0.03),), _INPUT),
     Sign("probing", _probing, (Stage(0.05, 16.0, 0.8, 2.0, 0.2),), _INPUT),
     Sign(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.features.catalogue import RowView
+from detector.features.observation import Probe
 from detector.features.state import Stat, Trace
 
 
@@ -24,12 +25,14 @@ class Traits:
         natural: Of the local ones: about a record that is natural.
         switches: Of the local ones: about another record than the one before.
         same: That got the label of the conspicuous query before, alike for lone and local ones.
+        strange: Among the strangest 2% of benign queries.
         scattered: Farther from all others than is benign.
         low_margin: With a margin in the lowest part of benign ones.
         hop: Mean distance from the conspicuous query before, root mean square over the fields in
             shares of their ranges. Random points are .41 apart.
         spread: The same from older ones.
         records: Natural records that were probed from close by, in the client's whole life.
+        collinear, mirrored: Queries on lines and in mirrors of others, in the whole life.
     """
 
     queries: float
@@ -45,11 +48,14 @@ class Traits:
     natural: float
     switches: float
     same: float
+    strange: float
     scattered: float
     low_margin: float
     hop: float
     spread: float
     records: int
+    collinear: int
+    mirrored: int
 
     @property
     def ratio(self) -> float:
@@ -81,9 +87,12 @@ def read_traits(view: RowView) -> Traits:
         natural=of(Trace.NATURAL_ROOT, Trace.LOCAL),
         switches=of(Trace.SWITCH, Trace.LOCAL),
         same=float(np.divide(alike, compared)) if compared > 0.0 else 1.0,
+        strange=of(Trace.STRANGE, total),
         scattered=of(Trace.SCATTERED, total),
         low_margin=of(Trace.LOW_MARGIN, total),
         hop=of(Trace.HOP, total),
         spread=of(Trace.SPREAD, total),
         records=int(view.stat(Stat.ANCHORS)),
+        collinear=view.count(frozenset({Probe.COLLINEAR})),
+        mirrored=view.count(frozenset({Probe.SYMMETRIC})),
     )

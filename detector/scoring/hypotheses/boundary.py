@@ -14,7 +14,9 @@ from detector.scoring.hypotheses.probing import (
     extent,
     flips,
     from_record_to_record,
+    keeps_to_records,
     placed,
+    steps_by_field,
 )
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation
@@ -31,9 +33,8 @@ class CoordinateSteps:
     budget = 2500
 
     def holds(self, at: Situation) -> bool:
-        """Return whether single-field steps go out from natural records."""
-        t = at.traits
-        return t.steps >= 0.3 and t.steps * t.local >= 0.08 and t.natural >= 0.25
+        """Return whether steps field by field stay close to natural records."""
+        return steps_by_field(at) and keeps_to_records(at)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how the queries were placed."""
@@ -56,10 +57,9 @@ class BoundaryEvasion:
         lines = t.lines >= 0.2 and t.natural >= 0.5 and t.ratio < 0.9
         if lines or not about_one_centre(at):
             return lines
-        flipping = t.local >= 0.1 and t.flips >= 0.06
-        natural = t.local >= 0.1 and t.natural >= 0.2
+        close = t.local >= 0.1 and (t.natural >= 0.2 or t.flips >= 0.06)
         alternating = t.lone >= 0.3 and t.same < 0.68
-        return flipping or natural or t.low_margin >= 0.45 or alternating
+        return t.collinear >= 2 or close or alternating or t.low_margin >= 0.45
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the flips, and how the queries were placed."""
@@ -84,10 +84,11 @@ class LabelOnlyMembership(_Membership):
     def holds(self, at: Situation) -> bool:
         """Return whether the label flips around a second record, or noise grows around many."""
         t = at.traits
-        records = from_record_to_record(at) and t.records >= 2 and t.lines < 0.6
-        centres = t.queries >= 40.0 and t.ratio < 0.87 and t.hop < 0.3
+        records = from_record_to_record(at) and t.lines < 0.6
+        centres = t.queries >= 40.0 and 0.55 < t.ratio < 0.85 and t.hop < 0.3
         growing = centres and 0.2 <= t.spread < SEVERAL_CENTRES and t.lone >= 0.5 and t.lines < 0.2
-        return (records and (t.flips >= 0.05 or t.lone >= 0.3)) or growing
+        about = t.natural >= 0.3 or t.local < 0.03
+        return (records and (t.flips >= 0.05 or t.lone >= 0.3)) or (growing and about)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the probing, the flips and the records."""
@@ -104,7 +105,7 @@ class AugmentationMembership(_Membership):
     def holds(self, at: Situation) -> bool:
         """Return whether a second natural record is being changed, the label hardly ever."""
         t = at.traits
-        return from_record_to_record(at) and t.records >= 2 and t.lines < 0.3
+        return from_record_to_record(at) and t.lines < 0.3
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how many natural records were changed, and how."""

@@ -11,7 +11,9 @@ from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     about_one_centre,
     extent,
+    keeps_to_records,
     placed,
+    steps_by_field,
 )
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation
@@ -65,9 +67,9 @@ class ConfidenceAscent(_Inversion):
     def holds(self, at: Situation) -> bool:
         """Return whether steps or mirrored pairs go around one moving, artificial point."""
         t = at.traits
-        steps = t.steps >= 0.3 and t.steps * t.local >= 0.08 and t.natural < 0.25
-        pairs = t.mirrors * t.local >= 0.04
-        return (steps and t.spread < 0.3) or (pairs and t.spread < 0.33)
+        steps = steps_by_field(at) and not keeps_to_records(at)
+        pairs = t.mirrored >= 4 and t.mirrors * t.local >= 0.03 and t.lines < 0.3
+        return (steps and t.spread < 0.3) or (pairs and t.spread < 0.25)
 
 
 class SphereSampling(_Inversion):

@@ -5,9 +5,7 @@ from detector.scoring.finding import Evidence
 from detector.scoring.hypotheses.wording import counted, percent, statement
 from detector.scoring.hypothesis import Situation
 
-ARTIFICIAL = frozenset(
-    {"structure", "step", "probing", "flip", "burst", "manifold", "climb"}
-)
+ARTIFICIAL = frozenset({"structure", "step", "probing", "flip", "burst", "manifold", "climb"})
 # Points drawn at random from the box of ranges are .41 apart: one centre is half of that.
 ONE_CENTRE = 0.2
 SEVERAL_CENTRES = 0.37
@@ -25,7 +23,22 @@ def from_record_to_record(at: Situation) -> bool:
     Queries are closer to the one before than to older ones, and about natural records.
     """
     t = at.traits
-    return t.ratio < 0.85 and t.natural >= 0.3 and t.switches <= 0.5 and t.spread >= 0.06
+    if t.switches > 0.5 or t.natural < 0.3 or t.records < 2:
+        return False
+    return (t.ratio < 0.85 and t.spread >= 0.06) or (t.ratio < 0.35 and t.records >= 5)
+
+
+def steps_by_field(at: Situation) -> bool:
+    """Return whether fields are changed one at a time, and none is searched or swept."""
+    t = at.traits
+    steps = t.steps * t.local
+    few = t.searching < 0.09 and t.routine < 0.12
+    return (t.steps >= 0.3 and steps >= 0.08) or (t.one_field + steps >= 0.4 and few)
+
+
+def keeps_to_records(at: Situation) -> bool:
+    """Return whether steps go out from natural records, or lead to natural points."""
+    return at.traits.natural >= 0.25 or at.traits.strange < 0.5
 
 
 def placed(at: Situation) -> Evidence:

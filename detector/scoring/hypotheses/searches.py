@@ -66,7 +66,8 @@ class TreePathFinding:
 
     def holds(self, at: Situation) -> bool:
         """Return whether fields are searched one at a time."""
-        return _changes_one_field(at) or at.credible <= {"search", "one_field"}
+        searched = _changes_one_field(at) and at.traits.searching >= 0.09
+        return searched or at.credible <= {"search", "one_field"}
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the share of one-field changes, the searching ones, and the busiest field."""
