@@ -4,7 +4,7 @@ import pytest
 from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError
 from detector.pipeline.learn import MIN_CLIENTS, MIN_EVENTS, ReferenceBuilder, learn
-from detector.scoring.hypotheses import ALL
+from detector.scoring.signs import SIGNS
 from tests.scoring.traffic import (
     MODEL,
     benign,
@@ -49,20 +49,31 @@ def test_learning_is_deterministic() -> None:
     assert learn(MODEL, benign_log()).digest() == reference().digest()
 
 
-def test_every_hypothesis_is_calibrated() -> None:
+def test_every_sign_is_calibrated() -> None:
     learnt = reference()
-    for hypothesis in ALL:
-        null = learnt.nulls[hypothesis.technique]
-        assert len(null) == 2 * len(hypothesis.stages)
-        assert min(null) > 0
-        assert np.isfinite(learnt.ceilings[hypothesis.technique])
-    assert learnt.near > 0
+    for sign in SIGNS:
+        null = learnt.nulls[sign.name]
+        assert len(null) == 2 * len(sign.stages)
+        assert all(value > 0 for value in null)
+        assert np.isfinite(learnt.ceilings[sign.name])
     assert np.isfinite(learnt.vectors).all()
+
+
+def test_what_is_near_usual_and_far_is_learnt_in_that_order() -> None:
+    learnt = reference()
+    assert 0 < learnt.near < learnt.typical < learnt.far < np.inf
+    assert 0 < learnt.stride < 1
+
+
+def test_the_most_distinct_queries_a_day_of_every_client_are_learnt() -> None:
+    learnt = reference()
+    assert learnt.volumes.shape == (learnt.clients,)
+    assert learnt.volumes == pytest.approx(60.0, rel=0.05)
 
 
 def test_a_single_intruder_does_not_raise_a_ceiling() -> None:
     streams = [benign(f"benign-{k}", 40, k) for k in range(20)]
     plain = learn(MODEL, interleave(streams))
     tainted = learn(MODEL, interleave([*streams, path_finding("eve", 40, 1)]))
-    name = "tree_path_finding"
-    assert tainted.ceilings[name] == pytest.approx(plain.ceilings[name], abs=1.0)
+    for name, ceiling in plain.ceilings.items():
+        assert tainted.ceilings[name] == pytest.approx(ceiling, abs=1.0)

@@ -7,7 +7,7 @@ from detector.events.model import PredictionEvent
 from detector.features.catalogue import CATALOGUE
 from detector.pipeline.watch import ModelWatch
 from detector.reference.picture import Reference
-from detector.scoring.hypotheses import ALL
+from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy
 from tests.scoring.traffic import (
     MODEL,
@@ -40,7 +40,7 @@ def test_a_profile_says_who_since_when_and_how_it_looks() -> None:
     assert profile.last_seen == datetime.fromtimestamp((START_MS + 31 * 2000) / 1000, UTC)
     assert profile.status == "calibrated"
     assert set(profile.features) <= {feature.name for feature in CATALOGUE}
-    assert set(profile.scores) == {item.technique for item in ALL}
+    assert set(profile.scores) == {sign.name for sign in SIGNS}
 
 
 def test_every_finding_comes_with_a_profile_of_the_same_event() -> None:

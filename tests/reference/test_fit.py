@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, category_code
 from detector.events.model import ModelKey
-from detector.reference.fit import MAX_ROWS_A_CLIENT, BenignRows, fit, numbers_of, scaled
+from detector.reference.fit import MAX_ROWS_A_CLIENT, BenignRows, fit, scaled
 from detector.reference.picture import Reference
+from detector.reference.units import numbers_of
 
 MODEL = ModelKey("acme", "credit")
 CODES = [category_code(text) for text in ("red", "green", "blue")]
@@ -41,9 +42,27 @@ def picture() -> Reference:
     return fit(MODEL, rows_of(people(3000, 1)))
 
 
+def p_values(picture: Reference, cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Conformal p-values of rows."""
+    return picture.judge(cells)[0]
+
+
+def broken(picture: Reference, cells: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How broken rows are."""
+    return picture.judge(cells)[1]
+
+
+def related(n: int, seed: int, d: int = 12) -> NDArray[np.float64]:
+    """Fields that all follow two hidden ones."""
+    rng = np.random.default_rng(seed)
+    mixing = np.random.default_rng(99).normal(size=(2, d))
+    rows: NDArray[np.float64] = rng.normal(size=(n, 2)) @ mixing + 0.1 * rng.normal(size=(n, d))
+    return rows
+
+
 class TestPValues:
     def test_unseen_benign_rows_are_about_uniform(self, picture: Reference) -> None:
-        values = picture.p_values(people(4000, 2))
+        values = p_values(picture, people(4000, 2))
         assert ((values > 0) & (values <= 1)).all()
         for level in (0.02, 0.1, 0.25, 0.5):
             assert (values <= level).mean() == pytest.approx(level, abs=0.25 * level + 0.005)
@@ -58,7 +77,7 @@ class TestPValues:
         names = ("a", "b", "c")
         gaps = np.full(1600, GAP)
         learnt = fit(MODEL, BenignRows(cells[known], names, owner[known], gaps))
-        assert (learnt.p_values(cells[~known]) <= 0.02).mean() < 0.06
+        assert (p_values(learnt, cells[~known]) <= 0.02).mean() < 0.06
 
     def test_uniform_rows_in_the_fields_ranges_are_strange(self, picture: Reference) -> None:
         """Each field alone is in its range: the broken correlation gives them away."""
@@ -66,7 +85,7 @@ class TestPValues:
         odd = people(500, 5)
         odd[:, 0] = rng.uniform(-2.5, 2.5, 500)
         odd[:, 1] = np.exp(rng.uniform(-2.5, 2.5, 500))
-        assert np.median(picture.p_values(odd)) < 0.02
+        assert np.median(p_values(picture, odd)) < 0.02
 
     @pytest.mark.parametrize(
         ("column", "value"),
@@ -77,19 +96,61 @@ class TestPValues:
     ) -> None:
         odd = people(200, 6)
         odd[:, column] = value
-        assert (picture.p_values(odd) <= 0.02).mean() > 0.9
+        assert (p_values(picture, odd) <= 0.02).mean() > 0.9
 
     def test_a_usual_gap_is_no_oddity(self, picture: Reference) -> None:
         plain = people(500, 7)
         plain[:, 4] = GAP
-        assert (picture.p_values(plain) <= 0.02).mean() < 0.06
+        assert (p_values(picture, plain) <= 0.02).mean() < 0.06
 
     def test_a_rows_value_does_not_depend_on_its_neighbours(self, picture: Reference) -> None:
         cells = people(60, 8)
-        together = picture.p_values(cells)
-        alone = np.concatenate([picture.p_values(cells[i : i + 1]) for i in range(60)])
+        together = p_values(picture, cells)
+        alone = np.concatenate([p_values(picture, cells[i : i + 1]) for i in range(60)])
         np.testing.assert_array_equal(together, alone)
-        np.testing.assert_array_equal(together[::-1], picture.p_values(cells[::-1]))
+        np.testing.assert_array_equal(together[::-1], p_values(picture, cells[::-1]))
+
+
+@pytest.fixture(scope="module")
+def learnt() -> Reference:
+    """What is learnt of fields that go together."""
+    return fit(MODEL, rows_of(related(3000, 30)))
+
+
+class TestBroken:
+    def test_hardly_any_benign_row_breaks_more_relations_than_is_usual(
+        self, learnt: Reference
+    ) -> None:
+        assert (broken(learnt, related(4000, 31)) > 0).mean() < 0.02
+
+    def test_fields_drawn_each_for_itself_break_most_of_them(self, learnt: Reference) -> None:
+        rng = np.random.default_rng(32)
+        shuffled = related(500, 33)
+        for column in shuffled.T:
+            rng.shuffle(column)
+        assert (broken(learnt, shuffled) > 0).mean() > 0.95
+        assert (broken(learnt, shuffled) == 2).mean() > 0.8
+
+    def test_one_odd_field_among_unrelated_ones_does_not_shatter_a_row(self) -> None:
+        plain = np.random.default_rng(34).normal(size=(3000, 12))
+        odd = np.random.default_rng(35).normal(size=(500, 12))
+        odd[:, 3] = 9.0
+        levels = broken(fit(MODEL, rows_of(plain)), odd)
+        assert (levels == 2).mean() < 0.01
+
+    def test_a_row_does_not_depend_on_its_neighbours(self, learnt: Reference) -> None:
+        rows = np.concatenate([related(30, 35), np.random.default_rng(36).normal(size=(30, 12))])
+        alone = np.concatenate([broken(learnt, rows[i : i + 1]) for i in range(60)])
+        np.testing.assert_array_equal(broken(learnt, rows), alone)
+
+    def test_a_few_odd_clients_do_not_raise_what_is_usual(self) -> None:
+        rng = np.random.default_rng(37)
+        rows = rows_of(related(3000, 38), clients=30)
+        odd = rows.owner < 3
+        cells = rows.cells.copy()
+        cells[odd] = rng.normal(size=(odd.sum(), 12))
+        tainted = fit(MODEL, BenignRows(cells, rows.names, rows.owner, rows.margins))
+        assert tainted.broken <= fit(MODEL, rows).broken + 1
 
 
 def test_learning_twice_gives_the_same_bytes() -> None:
@@ -163,7 +224,7 @@ def test_degenerate_traffic_still_gives_a_picture(kind: str, clients: int) -> No
     rng = np.random.default_rng(13)
     width = len(learnt.fields.center)
     for odd in (rng.normal(size=(5, width)), np.full((5, width), GAP), np.full((5, width), 1e29)):
-        values = learnt.p_values(odd)
+        values = p_values(learnt, odd)
         assert ((values > 0) & (values <= 1)).all()
     assert np.isfinite(learnt.precision).all()
     assert np.isfinite(learnt.centroids).all()
@@ -182,6 +243,6 @@ CELL = st.one_of(
 def test_any_few_rows_give_a_picture(rows: list[tuple[float, float, float]]) -> None:
     cells = np.array(rows)
     learnt = fit(MODEL, rows_of(cells, 3))
-    values = learnt.p_values(cells)
+    values = p_values(learnt, cells)
     assert ((values > 0) & (values <= 1)).all()
     assert (cells[:, 0] < CATEGORY_CEILING).any() == np.isfinite(learnt.fields.categories[0]).any()

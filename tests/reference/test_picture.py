@@ -6,16 +6,17 @@ import pytest
 
 from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError
+from detector.reference.answers import AnswerSample
 from detector.reference.fields import Fields
-from detector.reference.picture import Reference
+from detector.reference.picture import FORMAT, Reference
 from tests.scoring.traffic import reference
 
 
 def assert_same(a: Reference, b: Reference) -> None:
     for item in fields(Reference):
         x, y = getattr(a, item.name), getattr(b, item.name)
-        if isinstance(x, Fields):
-            for part in fields(Fields):
+        if isinstance(x, Fields | AnswerSample):
+            for part in fields(x):
                 np.testing.assert_array_equal(getattr(x, part.name), getattr(y, part.name))
         elif isinstance(x, np.ndarray):
             np.testing.assert_array_equal(x, y)
@@ -56,7 +57,7 @@ def test_another_format_is_refused_with_what_to_do() -> None:
         b"\x80",
         b"not a reference",
         b'{"format": 1}',
-        msgspec.msgpack.encode({"format": 1}),
+        msgspec.msgpack.encode({"format": FORMAT}),
         msgspec.msgpack.encode({1: 2}),
     ],
 )
@@ -85,6 +86,7 @@ SHORT = {"shape": [1], "data": b"12345678"}
         {"nulls": []},
         {"precision": {"shape": [2], "data": b"1234"}},
         {"precision": SHORT},
+        {"limits": SHORT},
         {"calibration": SHORT},
         {"centroids": SHORT},
         {"names": ["only one"]},
