@@ -23,7 +23,6 @@ from detector.pipeline.process import RecordProcessor
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.watch import ModelWatch
 from detector.reference.picture import Reference
-from detector.scoring.tables import ScoringTables
 from detector.sources.kafka import KafkaSettings, KafkaSource
 from detector.storage import migrate
 from detector.storage.store import open_store
@@ -102,15 +101,13 @@ class WholeLog(KafkaSource):
 
 
 class Unjudged(ModelWatch):
-    """A watch that keeps every client's features and holds no hypotheses about them."""
+    """A watch that keeps every client's features and weighs no signs of them."""
 
     def __init__(self, log: Log) -> None:
         policy = DetectionPolicy()
         super().__init__(MODEL, log.reference, policy.scoring, policy.max_clients)
-        all_of = self._tables
-        self._tables = ScoringTables(
-            all_of.levels[:0], all_of.stages[:0], all_of.counts[:0], all_of.thresholds[:0]
-        )
+        *of_signs, volume = self._tables
+        self._tables = (*(array[:0] for array in of_signs), volume)
 
     def _attend(self, *_: object) -> None:
         """Make no profile: with its novelty it belongs to scoring."""
