@@ -180,7 +180,7 @@ def test_distance_of_fingerprints_is_the_share_of_positions_that_differ() -> Non
     others = [one, ["ab", "12", "ff", "01"], ["12", "ab", "ff", "00"], ["cd"] * 4, one[:3]]
     batch = of_inputs(*({"fingerprint": prints} for prints in (one, *others)))
     cells = view_cells(batch.cells, None)
-    squares = [compare(cells[0], row)[2] for row in cells[1:]]
+    squares = [compare(cells[0], row, np.inf)[2] for row in cells[1:]]
     assert [square / len(one) for square in squares] == [0, 0.25, 0.5, 1, 0.25]
 
 
