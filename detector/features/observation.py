@@ -54,7 +54,8 @@ class Observation(NamedTuple):
         shattered: Breaks far more of them, in many fields at once.
         off_grid: Two numbers or more are off the grid that all benign values of their fields keep.
         scattered: Farther from every remembered query than 98% of benign queries are.
-        low_margin: The margin is under the reference's low quantile.
+        low_margin: The margin is under the reference's low quantile, and no similar query is
+            remembered.
         routine: Record after record is treated alike: one field is tried with the values of the
             record before, or a burst of close queries follows on another.
         tells_routine: Whether the query could tell that.

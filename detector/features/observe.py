@@ -44,6 +44,7 @@ _NATURAL, _KEPT, _NATURAL_ROOT = NATURAL, KEPT, NATURAL_ROOT
 
 STRANGE_SHARE = 0.02
 MIN_COMPANY = 8
+APART = 0.7
 COUNT_LIMIT = 255
 
 
@@ -142,6 +143,8 @@ def _look(
     if local:
         anchor = count_anchor(root, kin, (mark & _NATURAL_ROOT) > 0, stats)
         tells, routine = follow_burst(root, stats)
+    # A narrow group near the boundary is unsure about much the same input again and again.
+    low = low and (probe != _FAR or beside.distance >= APART * lens.typical)
     marks = Marks(strange, broken > 0, off_grid, scattered, flip, record, routine, low)
     if unnatural or scattered or _ONE_FIELD <= probe < _FAR:
         mark |= _KEPT
