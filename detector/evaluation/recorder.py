@@ -35,6 +35,10 @@ class Recorder:
         """Queries that the budget still allows."""
         return self._budget - self._asked
 
+    def allow(self, queries: int) -> None:
+        """Let that many more queries be made, whatever was left of the budget."""
+        self._budget = self._asked + queries
+
     def ask(self, rows: Coded) -> Answers:
         """Query the model with (n, d) coded rows.
 

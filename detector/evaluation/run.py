@@ -61,7 +61,7 @@ def _run(task: _Task) -> list[Outcome]:
     options = task.options
     chosen = choose(options.split, options.only)
     with threadpool_limits(1):
-        before, now = generate._services(task.deployment, options.split, options.seed)
+        before, now = generate.services(task.deployment, options.split, options.seed)
         scope = Scope(
             attacks=chosen.attacks,
             kinds=chosen.kinds,

@@ -193,16 +193,15 @@ def attack_stream(
 
     The attack's own pace comes before `pace`.
     """
-    probing = Recorder(service.target, budget)
-    attack.execute(_attacker(service, probing, attack.pool, rng))
-    made = len(probing)
+    recorder = Recorder(service.target, budget)
+    attack.execute(_attacker(service, recorder, attack.pool, rng))
+    made = len(recorder)
     cover = round(made * share / (1 - share))
-    everything = Recorder(service.target, made + cover)
-    everything.ask(probing.rows())
     if cover:
-        everything.ask(benign.regular(_scene(service, rng), cover).rows)
+        recorder.allow(cover)
+        recorder.ask(benign.regular(_scene(service, rng), cover).rows)
     times = _attack_times(service, made + cover, attack.pace or pace, rng)
-    events = _events(who, everything, _interleave(made, cover, rng), times)
+    events = _events(who, recorder, _interleave(made, cover, rng), times)
     kind = "regular" if cover else None
     return Stream(who, service.target.model_id, events, attack, kind, share)
 

@@ -21,7 +21,7 @@ BUDGET = 60
 
 @pytest.fixture(scope="module")
 def service() -> Service:
-    _, now = generate._services(SPAM, Split.TUNING, seed=0)
+    _, now = generate.services(SPAM, Split.TUNING, seed=0)
     return now
 
 
@@ -47,6 +47,17 @@ def test_an_attack_stream_keeps_its_budget_and_says_what_it_is(
     assert (truth["technique"], truth["variant"]) == (attack.technique, attack.name)
     assert truth["detectable"] == (attack.technique != "roster")
     assert list(seconds(stream)) == sorted(seconds(stream))
+
+
+def test_ordinary_queries_beside_an_attack_leave_it_as_it_is(service: Service) -> None:
+    attack = named("uniform")
+    pure, mixed = (
+        attack_stream(service, "eve", attack, BUDGET, share, np.random.default_rng(4))
+        for share in (0.0, 0.75)
+    )
+    kept = iter([(event["input"], event["output"]) for event in mixed.events])
+    assert len(mixed.events) == 4 * BUDGET
+    assert all((event["input"], event["output"]) in kept for event in pure.events)
 
 
 @pytest.mark.parametrize("name", ["harvest_burst", "harvest_steady"])

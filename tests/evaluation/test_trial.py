@@ -58,7 +58,7 @@ class Deaf:
 @pytest.fixture(scope="module")
 def service() -> Service:
     [(_, wine), *_] = choose(Split.TUNING, ("wine-mlp-full",)).deployments
-    return generate._services(wine, Split.TUNING, 0)[1]
+    return generate.services(wine, Split.TUNING, 0)[1]
 
 
 @pytest.fixture(scope="module")
