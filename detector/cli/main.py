@@ -83,5 +83,5 @@ def main() -> None:
 
 def _end(code: int, error: Exception) -> None:
     line = " ".join(str(error).partition(_SQLALCHEMY_HINT)[0].split())
-    errors().print(f"querywatch: {line}", style="red", markup=False, soft_wrap=True)
+    errors().print(f"querywatch: {line}", style="red", markup=False, emoji=False, soft_wrap=True)
     raise SystemExit(code) from None

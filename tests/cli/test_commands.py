@@ -24,6 +24,8 @@ def test_version(cli: Cli) -> None:
         (),
         ("demo",),
         ("replay",),
+        ("inspect",),
+        ("evaluate",),
         ("consume",),
         ("serve",),
         ("run",),
@@ -33,6 +35,7 @@ def test_version(cli: Cli) -> None:
         ("reference", "list"),
         ("reference", "show"),
         ("reference", "activate"),
+        ("reference", "refresh"),
         ("incidents", "list"),
         ("incidents", "show"),
         ("incidents", "export"),
@@ -49,6 +52,12 @@ def test_unknown_option_is_a_usage_error(cli: Cli) -> None:
     assert result.code == 2
     assert "--databse-url" in result.err
     assert "Traceback" not in result.err
+
+
+def test_an_error_is_printed_as_it_is(cli: Cli) -> None:
+    result = cli("replay", "[red]:warning:.jsonl")
+    assert result.code != 0
+    assert "[red]:warning:.jsonl" in result.err
 
 
 def test_migrate_up_check_and_down(cli: Cli) -> None:
