@@ -49,6 +49,7 @@ def shipped(tree: str, pattern: str, package: str) -> set[str]:
         ("detector", "**/*.py", "detector"),
         ("detector", "py.typed", "detector"),
         ("detector/evaluation/demo_data", "*", "detector/evaluation/demo_data"),
+        ("detector/evaluation/report", "*.j2", "detector/evaluation/report"),
         ("migrations", "**/*.py", "detector/_migrations"),
         ("migrations", "*.mako", "detector/_migrations"),
         ("schemas", "**/*.json", "detector/_schemas"),

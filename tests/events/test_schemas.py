@@ -20,7 +20,7 @@ from detector.kit.errors import DecodeError
 from detector.stream.stats import Stats
 from tests.events.corpus.kinds import KINDS, Kind
 
-NAMES = ("prediction-event", "incident", "replay")
+NAMES = ("prediction-event", "incident", "replay", "capability", "evaluation")
 ROOT = files("detector._schemas")
 SCHEMAS: dict[str, Any] = {
     name: json.loads((ROOT / name / "v1.schema.json").read_bytes()) for name in NAMES
