@@ -13,6 +13,8 @@ from detector.kit.compiled import compiled
 CEILING = np.float32(CATEGORY_CEILING)
 LINE_TOLERANCE = 1e-3
 ROUNDING = 4e-7
+WIDE = 16
+CURVED = 0.005
 
 
 @compiled
@@ -122,11 +124,14 @@ def on_line(x: Any, a: Any, b: Any, rounded: float, least: int) -> float:
 def same_center(x: Any, y: Any, a: Any, b: Any, rounded: float, least: int) -> bool:
     """Whether the pairs (x, y) and (a, b) have one midpoint, in many of the changed fields.
 
-    Not in all: values that are clipped to a field's range lose the symmetry. `rounded` is the
+    Not in all: values that are clipped to a field's range lose the symmetry. Nor quite, in wide
+    inputs: embeddings are brought to one length, which bends every pair a little. `rounded` is the
     scaled step that numbers are rounded to.
     """
     fits = 0
     total = 0
+    bend = 0.0
+    extent = 0.0
     for j in range(len(x)):
         if x[j] == y[j] and x[j] == a[j] and x[j] == b[j]:
             continue
@@ -136,8 +141,12 @@ def same_center(x: Any, y: Any, a: Any, b: Any, rounded: float, least: int) -> b
         off = abs(np.float64(x[j]) + y[j] - a[j] - b[j])
         span = abs(np.float64(x[j]) - y[j]) + abs(np.float64(a[j]) - b[j])
         size = abs(np.float64(x[j])) + abs(np.float64(a[j]))
+        bend += off * off
+        extent += span * span
         if off <= LINE_TOLERANCE * span + ROUNDING * size + 2.0 * rounded and span > 32.0 * rounded:
             fits += 1
+    if total >= WIDE and bend <= CURVED**2 * extent:
+        return True
     return total >= 3 and fits >= min(least, total) and fits * 3 >= total
 
 

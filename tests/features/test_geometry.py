@@ -166,6 +166,25 @@ class TestSameCenter:
     def test_other_centres_are_not(self) -> None:
         assert not same_center(*self.pairs(np.full(6, 0.1)))
 
+    @pytest.mark.parametrize(("width", "least", "most"), [(128, 40, 50), (8, 0, 5)])
+    def test_pairs_on_a_sphere_have_one_centre_where_inputs_are_wide(
+        self, width: int, least: int, most: int
+    ) -> None:
+        rng = np.random.default_rng(8)
+        center = rng.normal(size=width)
+        found = []
+        for _ in range(50):
+            u, v = 0.05 * rng.normal(size=(2, width))
+            points = [center + u, center - u, center + v, center - v]
+            found.append(same_center(*(row(*(p / np.linalg.norm(p))) for p in points)))
+        assert least <= sum(found) <= most
+
+    def test_pairs_of_unrelated_points_have_none_however_wide(self) -> None:
+        rng = np.random.default_rng(9)
+        assert not any(
+            same_center(*(row(*p) for p in rng.normal(size=(4, 64)))) for _ in range(500)
+        )
+
     def test_two_fields_are_too_few(self) -> None:
         x, y = row(1.0, 1.0, 0.0), row(-1.0, -1.0, 0.0)
         assert not same_center(x, y, row(2.0, 0.5, 0.0), row(-2.0, -0.5, 0.0))
