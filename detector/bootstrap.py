@@ -327,6 +327,7 @@ def _detection_policy(settings: Settings) -> DetectionPolicy:
     return DetectionPolicy(
         scoring=ScoringPolicy(alarm_budget=settings.alarm_budget),
         max_clients=settings.max_clients,
+        max_suspects=settings.max_suspects,
         learn_events=settings.learning_min_events,
         learn_clients=settings.learning_min_clients,
     )

@@ -228,6 +228,12 @@ class Settings:
     max_clients: int = _setting(
         "detection", 100_000, _integer(1, 100_000_000), "Clients of a model kept in memory"
     )
+    max_suspects: int = _setting(
+        "detection",
+        256,
+        _integer(0, 1_000_000),
+        "Suspects of a model of whom is estimated what they could reproduce; 0: none",
+    )
     learning_min_events: int = _setting(
         "detection", 5_000, _integer(200, 10**12), "Events seen before a model's own reference"
     )

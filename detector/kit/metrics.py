@@ -23,6 +23,12 @@ class StreamMetrics:
             "Fields of stored events that are not part of the event's schema and were ignored.",
             registry=registry,
         )
+        # About a reference that no longer fits, not about a client; the warning names the model.
+        self.drifts = Counter(
+            "querywatch_drift_alarms",
+            "Times that a model's clients as a whole were found to look otherwise than before.",
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "querywatch_batch_seconds",
             "Wall-clock seconds from a batch's records to its stored effects.",

@@ -10,6 +10,7 @@ from detector.pipeline.learn import learn
 from detector.pipeline.ports import ClientProfile
 from detector.pipeline.watch import ModelWatch
 from detector.reference.picture import Reference
+from detector.scoring.fidelity import MAX_SUSPECTS
 from detector.scoring.finding import Finding
 from detector.scoring.tables import ScoringPolicy
 
@@ -28,11 +29,19 @@ class FrozenReference:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What a stretch of the log showed, in the order of the log."""
+    """What a stretch of the log showed, in the order of the log.
+
+    Attributes:
+        findings: Of all models.
+        profiles: Likewise.
+        frozen: References that models have just learnt.
+        drifts: How often a model's clients as a whole were found to look otherwise than before.
+    """
 
     findings: tuple[Finding, ...] = ()
     profiles: tuple[ClientProfile, ...] = ()
     frozen: tuple[FrozenReference, ...] = ()
+    drifts: int = 0
 
 
 class Detection(Protocol):
@@ -54,6 +63,7 @@ class DetectionPolicy:
     Attributes:
         scoring: How sure to be.
         max_clients: Clients held in state for each model.
+        max_suspects: Suspects of each model whose surrogate is kept; 0 for none.
         learn_events: Events that a model without a reference must have shown.
         learn_clients: Clients that they must have come from.
         learn_share: No client counts with more than this share of `learn_events`.
@@ -61,6 +71,7 @@ class DetectionPolicy:
 
     scoring: ScoringPolicy = field(default_factory=ScoringPolicy)
     max_clients: int = 100_000
+    max_suspects: int = MAX_SUSPECTS
     learn_events: int = 5_000
     learn_clients: int = 50
     learn_share: float = 0.02
@@ -119,7 +130,8 @@ class Detector:
             self._watches[model] = self._watch(model, reference)
 
     def _watch(self, model: ModelKey, reference: Reference | None) -> ModelWatch:
-        return ModelWatch(model, reference, self._policy.scoring, self._policy.max_clients)
+        policy = self._policy
+        return ModelWatch(model, reference, policy.scoring, policy.max_clients, policy.max_suspects)
 
     def clients(self) -> int:
         """How many clients are held in state."""
@@ -133,6 +145,7 @@ class Detector:
         findings: list[tuple[int, Finding]] = []
         profiles: list[tuple[int, ClientProfile]] = []
         frozen: list[FrozenReference] = []
+        drifts = 0
         for model, indices in groups.items():
             start = 0
             while start < len(indices):
@@ -141,6 +154,7 @@ class Detector:
                 watched = self._watches[model].process(part)
                 findings.extend((indices[start + k], found) for k, found in watched.findings)
                 profiles.extend((indices[start + k], made) for k, made in watched.profiles)
+                drifts += watched.drifts
                 benign = full.benign(self._watches[model]) if full else None
                 if benign is not None:
                     frozen.append(self._freeze(model, benign))
@@ -149,7 +163,7 @@ class Detector:
         profiles.sort(key=lambda pair: pair[0])
         return Detections(
             tuple(found for _, found in findings), tuple(made for _, made in profiles),
-            tuple(frozen),
+            tuple(frozen), drifts,
         )  # fmt: skip
 
     def _until_full(

@@ -45,6 +45,11 @@ class Outcome(Protocol):
         """Time of the batch's latest event, UTC milliseconds."""
         ...
 
+    @property
+    def drifts(self) -> int:
+        """How often a model's clients as a whole were found to look otherwise than before."""
+        ...
+
     def apply(self, transaction: Transaction) -> None:
         """Write every effect."""
         ...
@@ -74,6 +79,11 @@ class BatchOutcome:
     dead_letters: Sequence[DeadLetter]
     triage: Triaging
     at: datetime
+
+    @property
+    def drifts(self) -> int:
+        """How often detection found that a world had moved."""
+        return self.detections.drifts
 
     def apply(self, transaction: Transaction) -> None:
         """Write incidents, profiles, frozen references and dead letters."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -21,7 +21,7 @@ from detector.reference.drift import DriftMonitor
 from detector.reference.picture import Reference
 from detector.reference.sketch import MAX_COLUMNS, fold
 from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, VERDICT, WIDTH, score
-from detector.scoring.fidelity import FidelityBoard, with_fidelity
+from detector.scoring.fidelity import MAX_SUSPECTS, FidelityBoard, with_fidelity
 from detector.scoring.finding import Finding
 from detector.scoring.hypotheses import ALL
 from detector.scoring.judge import Judge, Moment, anomaly
@@ -37,20 +37,32 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Watched:
-    """Findings and profiles with the index of the event that they came from."""
+    """What a stretch of one model's events showed.
 
-    findings: list[tuple[int, Finding]]
-    profiles: list[tuple[int, ClientProfile]]
+    Attributes:
+        findings: Each with the index of the event that it came from.
+        profiles: Likewise.
+        drifts: How often the clients as a whole were found to look otherwise than before.
+    """
+
+    findings: list[tuple[int, Finding]] = field(default_factory=list)
+    profiles: list[tuple[int, ClientProfile]] = field(default_factory=list)
+    drifts: int = 0
 
 
 class ModelWatch:
-    """State and judgement of one model's clients, bounded to `max_clients`."""
+    """State and judgement of one model's clients.
+
+    Bounded to `max_clients` clients and to the surrogates of `max_suspects` suspects.
+    """
 
     def __init__(
-        self, model: ModelKey, reference: Reference | None, policy: ScoringPolicy, max_clients: int
-    ) -> None:
+        self, model: ModelKey, reference: Reference | None, policy: ScoringPolicy,
+        max_clients: int, max_suspects: int = MAX_SUSPECTS,
+    ) -> None:  # fmt: skip
         self._model = model
         self._policy = policy
+        self._max_suspects = max_suspects
         self._judge = Judge(ALL, SIGNS, policy)
         self._columns = ColumnTable()
         first = min(FIRST_CAPACITY, max_clients)
@@ -68,7 +80,8 @@ class ModelWatch:
         # A reference freezes the columns: fields that it has never seen carry no evidence.
         self._columns = ColumnTable(names, max_fields=len(names)) if reference else ColumnTable()
         self._novelty = fit_novelty(reference.vectors) if reference else None
-        self._board = FidelityBoard(reference.answers if reference else EMPTY)
+        answers = reference.answers if reference else EMPTY
+        self._board = FidelityBoard(answers, self._max_suspects)
         self._drift = DriftMonitor() if reference else None
         self._tables = build_tables(
             SIGNS,
@@ -99,13 +112,14 @@ class ModelWatch:
 
     def process(self, located: Sequence[LocatedEvent]) -> Watched:
         """Update and judge with events of this model, in the order of the log."""
-        found = Watched([], [])
+        found = Watched()
         begin = 0
         while begin < len(located):
             end = self._stretch(located, begin)
             part = self._process(located[begin:end])
             found.findings.extend((begin + i, finding) for i, finding in part.findings)
             found.profiles.extend((begin + i, profile) for i, profile in part.profiles)
+            found.drifts += part.drifts
             begin = end
         return found
 
@@ -145,7 +159,7 @@ class ModelWatch:
                    batch.time_ms, p_values, broken)  # fmt: skip
         z = view_cells(cells, reference)
         offsets = np.array([position.offset for position in batch.positions], dtype=np.int64)
-        found = Watched([], [])
+        found = Watched()
         i = done = 0
         while True:
             i, mask = score(
@@ -154,7 +168,7 @@ class ModelWatch:
             )  # fmt: skip
             end = min(i + 1, len(batch))
             self._follow(batch, z, done, end)
-            self._watch_drift(batch, p_values, done, end)
+            found.drifts += self._drifts(batch, p_values, done, end)
             done = end
             if mask == 0:
                 return found
@@ -170,22 +184,22 @@ class ModelWatch:
             if client in self._board and batch.has_input[i]:
                 self._board.learn(client, z[i], int(batch.labels[i]))
 
-    def _watch_drift(
+    def _drifts(
         self, batch: EventBatch, p_values: NDArray[np.float64], begin: int, end: int
-    ) -> None:
-        """Say when the model's clients as a whole no longer look as they did."""
+    ) -> int:
+        """Say and count when the model's clients as a whole no longer look as they did."""
         if self._drift is None:
-            return
+            return 0
         rows = [i for i in range(begin, end) if batch.has_input[i]]
         clients = [batch.events[i].client_id for i in rows]
-        for drift in self._drift.update(
-            clients, batch.time_ms[rows], p_values[rows], self.suspected
-        ):
+        drifts = self._drift.update(clients, batch.time_ms[rows], p_values[rows], self.suspected)
+        for drift in drifts:
             _log.warning(
                 "the world of model %s has moved: mean p-value of its clients %.2f, before %.2f; "
                 "refresh its reference",
                 self._model.model_id, drift.now, drift.before,
             )  # fmt: skip
+        return len(drifts)
 
     def _attend(
         self, i: int, mask: int, batch: EventBatch, names: tuple[str, ...], row: int, found: Watched

@@ -40,6 +40,7 @@ def report(metrics: StreamMetrics, outcome: Outcome, clients: int, seconds: floa
     for reason, count in outcome.rejected.items():
         metrics.rejected.labels(reason).inc(count)
     metrics.unknown_fields.inc(outcome.unknown_fields)
+    metrics.drifts.inc(outcome.drifts)
     if outcome.last_event_ms is not None:
         metrics.last_event_time.set(outcome.last_event_ms / 1000)
     metrics.clients.set(clients)

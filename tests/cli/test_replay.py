@@ -31,6 +31,21 @@ def test_json_on_standard_output_is_the_contract(
     assert incident["evidence"][0]["ranges"][0]["topic"] == str(attacked_log)
 
 
+@pytest.mark.parametrize(("limit", "expected"), [("1", True), ("0", False)])
+def test_no_more_suspects_than_asked_for_have_a_surrogate(
+    cli: Cli, attacked_log: Path, benign_log: Path, limit: str, expected: bool
+) -> None:
+    document = json.loads(
+        cli(
+            "replay", attacked_log, "--reference", benign_log, "--max-suspects", limit,
+            "--json", "-",
+        ).out
+    )  # fmt: skip
+    [incident] = [item for item in document["incidents"] if item["client_id"] == THIEF]
+    kinds = {evidence["kind"] for evidence in incident["evidence"]}
+    assert ("stolen_fidelity" in kinds) is expected
+
+
 def test_table_is_for_people(cli: Cli, attacked_log: Path) -> None:
     result = cli("replay", attacked_log)
     assert result.code == 0

@@ -39,6 +39,7 @@ class Seen:
     records: Sequence[Record]
     last_event_ms: int | None = 1_700_000_000_000
     unknown_fields: int = 2
+    drifts: int = 1
 
     @property
     def events(self) -> int:
@@ -148,6 +149,7 @@ def test_every_record_is_stored_once_and_counted() -> None:
     assert (stats.events, stats.rejected, stats.clients) == (11, {"poison": 1}, 7)
     assert stage.metric("events_total") == 11
     assert (stage.metric("unknown_fields_total") or 0) >= 2
+    assert (stage.metric("drift_alarms_total") or 0) >= 1
     assert stage.metric("records_rejected_total", {"reason": "poison"}) == 1
     assert stage.metric("last_event_timestamp_seconds") == 1_700_000_000
     assert stage.source.closed
