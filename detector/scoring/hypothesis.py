@@ -1,4 +1,4 @@
-"""What a hypothesis about a client is: signs that carry it, traits that set it apart, its evidence."""
+"""What a hypothesis about a client is: its signs, the traits that set it apart, its evidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
