@@ -104,10 +104,10 @@ def artificial(seen: Observation) -> bool:
 
 
 def _probing(seen: Observation) -> int:
-    """Among close queries that change several fields: placed artificially."""
-    if seen.probe not in PERTURBATIONS or seen.probe is Probe.ONE_FIELD_STEP:
-        return SKIP
-    return int(artificial(seen))
+    """Among close queries: placed artificially; among one-field changes: off their grids."""
+    if seen.probe in ONE_FIELD_CHANGES:
+        return int(seen.off_grid)
+    return int(artificial(seen)) if seen.probe in PERTURBATIONS else SKIP
 
 
 def _step(seen: Observation) -> int:
@@ -153,7 +153,7 @@ SIGNS: tuple[Sign, ...] = (
     Sign("search", _search, (Stage(0.05, 24.0, 0.5, 3.0, 0.15),), _INPUT),
     Sign(
         "one_field", _one_field,
-        (Stage(0.25, 6.0, 0.97, 40.0, 0.9), Stage(0.04, 24.0, 0.3, 3.0, 0.08)),
+        (Stage(0.25, 6.0, 0.97, 40.0, 0.9), Stage(0.05, 24.0, 0.35, 8.0, 0.12)),
         _INPUT,
     ),
     Sign("sweep", _sweep, (Stage(0.3, 16.0, 0.97, 30.0, 0.9),), _INPUT),
