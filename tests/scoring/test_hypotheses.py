@@ -1,10 +1,12 @@
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from detector.events.located import LocatedEvent
-from detector.events.model import ModelKey
+from detector.events.model import ModelKey, PredictionEvent
 from detector.pipeline.detect import DetectionPolicy, Detector
 from detector.reference.picture import Reference
 from detector.scoring.finding import AttackClass, Finding
@@ -104,6 +106,7 @@ def test_what_needs_a_reference_never_fires_without_one() -> None:
 
 
 KNOWN = {MODEL: reference()}
+A_DAY = 100
 LATE = (path_finding, line_search, random_querying)
 
 
@@ -113,15 +116,25 @@ def alarms(events: Sequence[LocatedEvent], known: Mapping[ModelKey, Reference]) 
     return [item for item in found if item.attack_class is not AttackClass.ANOMALY]
 
 
+def slowly(n: int, seed: int) -> list[PredictionEvent]:
+    """A benign client that asks evenly, `A_DAY` queries a day."""
+    pause = timedelta(days=1) // A_DAY // timedelta(milliseconds=1)
+    stream = benign("eve", n, seed)
+    return [replace(item, time_ms=START_MS + i * pause) for i, item in enumerate(stream)]
+
+
 @pytest.mark.parametrize("attack", LATE)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_attack_after_a_long_benign_life_is_found_within_64_of_its_queries(
     attack: Attack, seed: int
 ) -> None:
-    life, late = benign("eve", 2000, 50 + seed), attack("eve", 64, seed)
+    life = slowly(2000, 50 + seed)
+    later = timedelta(days=2000 // A_DAY) // timedelta(milliseconds=1)
+    late = [replace(item, time_ms=item.time_ms + later) for item in attack("eve", 64, seed)]
     found = alarms(located([*life, *late]), KNOWN)
     assert found
     assert found[0].query > 2000
+    assert found[0].attack_class is AttackClass.EXTRACTION
 
 
 @pytest.mark.parametrize("attack", LATE)
@@ -141,13 +154,8 @@ def test_far_more_distinct_queries_than_anybody_makes_in_a_day_are_harvesting() 
     assert any("distinct queries" in item.statement for item in found[0].evidence)
 
 
-def test_the_same_queries_over_a_year_are_not_harvesting() -> None:
-    day_ms = 86_400_000
-    slow = [
-        event("eve", i, person(np.random.default_rng(i)), time_ms=START_MS + i * day_ms // 10)
-        for i in range(4000)
-    ]
-    assert not alarms(located(slow), KNOWN)
+def test_the_same_queries_over_weeks_are_not_harvesting() -> None:
+    assert not alarms(located(slowly(4000, 70)), KNOWN)
 
 
 def test_the_same_query_again_and_again_is_not_harvesting() -> None:
@@ -168,3 +176,9 @@ def test_a_client_has_one_explanation_at_a_time_and_says_which_it_replaced() -> 
         assert found.technique == before or found.technique not in LAST_RESORT
         standing[client] = found.technique
     assert len(standing) == len(ATTACKS) + 1
+
+
+def test_benign_clients_that_no_reference_has_seen_raise_no_alarm() -> None:
+    for first in range(0, 150, 50):
+        crowd = [benign(f"new-{k}", 120, 5000 + k) for k in range(first, first + 50)]
+        assert not alarms(interleave(crowd), KNOWN)
