@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -121,16 +122,23 @@ def _statement(evidence: Evidence) -> Table:
     return grid
 
 
-def _places(ranges: Sequence[LogRange]) -> Text:
-    places = "; ".join(_place(item) for item in ranges)
-    return Text(f"  in the log: {places}", style="dim")
+def _places(ranges: Sequence[LogRange]) -> RenderableType:
+    """Name each log once, whatever number of its offsets follow."""
+    logs: dict[str, list[LogRange]] = {}
+    for item in ranges:
+        logs.setdefault(f"{item.topic.rpartition('/')[2]}/{item.partition}", []).append(item)
+    places = "; ".join(f"{name} {_offsets(items)}" for name, items in logs.items())
+    return Padding(Text(f"in the log: {places}", style="dim"), (0, 0, 0, 2))
 
 
-def _place(item: LogRange) -> str:
-    name = f"{item.topic.rpartition('/')[2]}/{item.partition}"
-    if item.first_offset == item.last_offset:
-        return f"{name} offset {item.first_offset:,}"
-    return f"{name} offsets {item.first_offset:,} to {item.last_offset:,}"
+def _offsets(ranges: Sequence[LogRange]) -> str:
+    """Plain numbers, to be copied: nothing stands between their digits."""
+    listed = ", ".join(
+        str(first) if first == last else f"{first} to {last}"
+        for first, last in ((item.first_offset, item.last_offset) for item in ranges)
+    )
+    one = len(ranges) == 1 and ranges[0].first_offset == ranges[0].last_offset
+    return f"{'offset' if one else 'offsets'} {listed}"
 
 
 def counted(number: int, noun: str) -> str:
