@@ -104,14 +104,13 @@ def follow_burst(root: int, stats: Any) -> tuple[bool, bool]:
 
 
 @compiled
-def count_anchor(root: int, kin: int, natural: bool, stats: Any) -> bool:
-    """Count the records that were probed from close by; true when this query adds one.
+def count_anchor(root: int, kin: int, natural: bool, stats: Any) -> None:
+    """Count the natural records that were probed from close by.
 
-    A family of queries counts once it has `ANCHOR_KIN` members; natural ones are told apart.
+    A family of queries counts once it has `ANCHOR_KIN` members.
     """
     if kin < ANCHOR_KIN or root == stats[_ANCHOR_ROOT] or root == stats[_PREVIOUS]:
-        return False
+        return
     stats[_PREVIOUS] = stats[_ANCHOR_ROOT]
     stats[_ANCHOR_ROOT] = root
     stats[_ANCHORS] += natural
-    return True

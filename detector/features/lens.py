@@ -19,7 +19,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
     """
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
-        return Lens(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, np.zeros((1, width)))
+        return Lens(0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, np.zeros((1, width)))
     fields = reference.fields
     steps = fields.grid / fields.scale
     fine = steps[(steps > 0.0) & (steps < COARSE)]
@@ -31,7 +31,6 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         near=reference.near,
         typical=reference.typical,
         far=reference.far,
-        stride=reference.stride,
         low_margin=reference.low_margin,
         scale=fields.scale,
         span=spans(fields),

@@ -53,8 +53,7 @@ class Lens(NamedTuple):
 
     `gridded`: most numbers are so coarsely rounded that points stand on lines by chance. `rounded`:
     the scaled step that the others are rounded to. `near`, `typical` and `far` are scaled distances
-    to the nearest remembered query; `stride` is the usual one between a client's queries one after
-    another, in shares of the fields' ranges, and `span` are those ranges in scaled units.
+    to the nearest remembered query; `span` are the fields' ranges in scaled units.
     """
 
     calibrated: int
@@ -63,7 +62,6 @@ class Lens(NamedTuple):
     near: float
     typical: float
     far: float
-    stride: float
     low_margin: float
     scale: Any
     span: Any
@@ -139,16 +137,15 @@ def _look(
     if unnatural or local:
         record = follow_records(scores, stats, table[13][row], table[14][row], table[15][row])
     root, kin, mark = _lineage(relation, unnatural, held)
-    anchor = False
     if local:
-        anchor = count_anchor(root, kin, (mark & _NATURAL_ROOT) > 0, stats)
+        count_anchor(root, kin, (mark & _NATURAL_ROOT) > 0, stats)
         tells, routine = follow_burst(root, stats)
     # A narrow group near the boundary is unsure about much the same input again and again.
     low = low and (probe != _FAR or beside.distance >= APART * lens.typical)
     marks = Marks(strange, broken > 0, off_grid, scattered, flip, record, routine, low)
     if unnatural or scattered or _ONE_FIELD <= probe < _FAR:
         mark |= _KEPT
-        place = place_of(z, beside, anchor, mark, held, lens)
+        place = place_of(z, beside, mark, held, lens)
         follow_trace(probe, label, place, marks, stats, table[8][row])
     if probe != _REPEAT:
         stats[_VOLUME] += 1.0

@@ -6,8 +6,6 @@ come between, nor by an ordinary life before.
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from detector.features import geometry
 from detector.features.observation import Probe
 from detector.features.state import KEPT, NATURAL_ROOT, Stat, Trace
@@ -22,20 +20,14 @@ _ONE_FIELD, _SEARCH, _STEP, _EQUAL, _FAR = (
 _SUM, _LOCAL = int(Trace.SUM), int(Trace.LOCAL)
 _STEPS = int(Trace.STEP)
 _ONE, _SEARCHED = int(Trace.ONE_FIELD), int(Trace.SEARCH)
-_FLIP, _STRANGE, _BROKEN, _OFF_GRID, _SCATTERED = (
-    int(t) for t in (Trace.FLIP, Trace.STRANGE, Trace.BROKEN, Trace.OFF_GRID, Trace.SCATTERED)
-)
-_LONE, _RECORD, _ROUTINE = int(Trace.LONE), int(Trace.RECORD), int(Trace.ROUTINE)
+_FLIP, _STRANGE, _SCATTERED = int(Trace.FLIP), int(Trace.STRANGE), int(Trace.SCATTERED)
+_LONE, _ROUTINE = int(Trace.LONE), int(Trace.ROUTINE)
 _SWITCH, _NATURAL_ROOT, _SAME_LABEL = (
     int(t) for t in (Trace.SWITCH, Trace.NATURAL_ROOT, Trace.SAME_LABEL)
 )
-_CHANGED, _ANCHOR = int(Trace.CHANGED), int(Trace.ANCHOR)
-_DISTANCE, _SQUARE = int(Trace.DISTANCE), int(Trace.DISTANCE_SQUARE)
-_HOP, _LONE_HOP, _LONE_SAME = int(Trace.HOP), int(Trace.LONE_HOP), int(Trace.LONE_SAME)
+_HOP, _LONE_SAME = int(Trace.HOP), int(Trace.LONE_SAME)
 _RUN, _LAST_LABEL = int(Stat.RUN), int(Stat.LAST_LOCAL_LABEL)
-_SPREAD, _NEW_RECORD, _LOW_MARGIN = (
-    int(t) for t in (Trace.SPREAD, Trace.NEW_RECORD, Trace.LOW_MARGIN)
-)
+_SPREAD, _LOW_MARGIN = int(Trace.SPREAD), int(Trace.LOW_MARGIN)
 _LAST_LONE = int(Stat.LAST_LONE_LABEL)
 _KEPT, _ABOUT_NATURAL = KEPT, NATURAL_ROOT
 
@@ -59,21 +51,13 @@ class Place(NamedTuple):
     """Where a conspicuous query stands among the remembered ones.
 
     Attributes:
-        share: Share of its fields that changed from the nearest query.
-        distance: Scaled distance to that one.
         hop: Distance from the conspicuous query before, in shares of the fields' ranges.
         spread: The same from older ones.
-        fresh: It follows directly on a natural, unrelated query.
-        anchor: It made its family of close queries large enough to count.
-        natural_root: That family goes out from a natural record.
+        natural_root: Its family of close queries goes out from a natural record.
     """
 
-    share: float
-    distance: float
     hop: float
     spread: float
-    fresh: bool
-    anchor: bool
     natural_root: bool
 
 
@@ -100,16 +84,12 @@ def _spread(z: Any, held: Any, lens: Any, otherwise: float) -> float:
 
 
 @compiled
-def place_of(z: Any, beside: Any, anchor: bool, mark: int, held: Any, lens: Any) -> Any:
+def place_of(z: Any, beside: Any, mark: int, held: Any, lens: Any) -> Any:
     """Return where a conspicuous query stands."""
     hop = _hop(z, beside.last, held, lens)
     return Place(
-        beside.changed / len(z),
-        beside.distance,
         hop,
         _spread(z, held, lens, hop),
-        bool(beside.newest >= 0 and not held.marks[beside.newest] & _KEPT),
-        anchor,
         (mark & _ABOUT_NATURAL) > 0,
     )
 
@@ -123,11 +103,6 @@ def _follow_local(probe: int, label: int, place: Any, flip: bool, stats: Any, tr
     trace[_SWITCH] += stats[_RUN] == 1
     trace[_NATURAL_ROOT] += place.natural_root
     trace[_SAME_LABEL] += label + 1 == stats[_LAST_LABEL]
-    trace[_CHANGED] += place.share
-    trace[_ANCHOR] += place.anchor
-    size = np.log(max(place.distance, 1e-9))
-    trace[_DISTANCE] += size
-    trace[_SQUARE] += size * size
     stats[_LAST_LABEL] = label + 1
 
 
@@ -138,20 +113,15 @@ def follow_trace(probe: int, label: int, place: Any, marks: Any, stats: Any, tra
         trace[i] *= FADING
     trace[_SUM] += 1.0
     trace[_STRANGE] += marks.strange
-    trace[_BROKEN] += marks.broken
-    trace[_OFF_GRID] += marks.off_grid
     trace[_SCATTERED] += marks.scattered
-    trace[_RECORD] += marks.record
     trace[_ROUTINE] += marks.routine
     trace[_LOW_MARGIN] += marks.low_margin
     trace[_HOP] += place.hop
     trace[_SPREAD] += place.spread
-    trace[_NEW_RECORD] += place.fresh
     trace[_ONE] += _ONE_FIELD <= probe <= _SEARCH
     trace[_SEARCHED] += probe == _SEARCH
     if probe >= _EQUAL:
         trace[_LONE] += 1.0
-        trace[_LONE_HOP] += place.hop
         trace[_LONE_SAME] += label + 1 == stats[_LAST_LONE]
         stats[_LAST_LONE] = label + 1
     elif probe >= _STEP:

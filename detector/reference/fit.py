@@ -78,7 +78,6 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
         near=0.0,
         typical=0.0,
         far=np.inf,
-        stride=0.0,
         low_margin=_low_margin(rows),
         nulls={},
         ceilings={},

@@ -37,8 +37,7 @@ class Reference:
         centroids: (k, d) centres of the input space's cells, in scaled units.
         near: Distance in scaled units under which two queries count as near; 0 when unknown.
         typical: Median distance of a benign query to the nearest of its client's remembered ones.
-        far: The distance that 98% of them stay under.
-        stride: Median difference of a client's queries one after another, in shares of the ranges.
+        far: The distance that 99% of them stay under.
         low_margin: Margin under which a query hugs the boundary; negative without scores.
         nulls: Client-level behaviour by sign: two Beta parameters a stage, flattened.
         ceilings: Log evidence that benign clients reached, by sign.
@@ -61,7 +60,6 @@ class Reference:
     near: float
     typical: float
     far: float
-    stride: float
     low_margin: float
     nulls: Mapping[str, tuple[float, ...]]
     ceilings: Mapping[str, float]

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from detector.events.batch import Floats
 from detector.features.catalogue import RowView, vector
-from detector.features.geometry import stride
-from detector.features.lens import make_lens, spans
+from detector.features.lens import make_lens
 from detector.features.observe import MIN_COMPANY, observe
 from detector.features.state import ClientTable, Stat
 from detector.reference.picture import Reference
@@ -45,7 +44,6 @@ class BenignLog:
 def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Reference:
     """Return the reference with its distances, nulls, ceilings, volumes and vectors filled in."""
     reference = _with_distances(reference, _watch(reference, log).distances)
-    reference = replace(reference, stride=_stride(reference, log))
     seen = _watch(reference, log)
     empty = np.zeros(0)
     levels = build_tables(signs, {}, {}, empty, ScoringPolicy(), True).levels[:, seen.codes]
@@ -69,19 +67,6 @@ def _with_distances(reference: Reference, distances: Floats) -> Reference:
     typical = float(np.median(distances))
     far = float(np.quantile(distances, FAR_SHARE))
     return replace(reference, near=NEAR_SHARE * typical, typical=typical, far=far)
-
-
-def _stride(reference: Reference, log: BenignLog) -> float:
-    """Return the median difference of a client's queries one after another."""
-    span = spans(reference.fields)
-    last: dict[int, int] = {}
-    strides = []
-    for i, client in enumerate(log.owner.tolist()):
-        if client in last:
-            strides.append(stride(log.z[i], log.z[last[client]], span))
-        last[client] = i
-    moved = [value for value in strides if value > 0.0]
-    return float(np.median(moved)) if moved else 0.0
 
 
 def _ceiling(
@@ -169,9 +154,9 @@ def fit_beta(
 ) -> tuple[float, float]:
     """Fit a Beta distribution by moments, shrunk to the stage's own expectation.
 
-    The strength stays within a factor of `MAX_STRENGTH_CHANGE` of the expected one: a reference
-    that shows little spread does not hold every kind of benign client that will come, and one odd
-    stretch does not make oddity common. For the first reason the mean never falls under half
+    The strength is at most the expected one, because a reference that shows little spread does not
+    hold every kind of benign client that will come, and at least a quarter, because one odd stretch
+    does not make oddity common. For the first reason the mean never falls under half
     of the expected one. What the fit misses, the ceilings catch.
     """
     weight = 2.0 * stage.benign_strength

@@ -21,10 +21,10 @@ MAX_STAGES = 2
 # Columns of the evidence array: queries at or above each level, then these.
 LOG_E, RESTARTS = range(MAX_STAGES + 1, MAX_STAGES + 3)
 WIDTH = MAX_STAGES + 3
-# Columns of the verdict array: the query from which to judge again, the signs that were credible as
-# bits, and the number of the hypothesis that stands, from 1.
-DUE, FIRED, STANDING = range(3)
-VERDICT = 3
+# Columns of the verdict array: the query from which to judge again and that from which to report
+# again, the signs that were credible as bits, and the number of the hypothesis that stands, from 1.
+LOOK, DUE, FIRED, STANDING = range(4)
+VERDICT = 4
 # Columns of a stage: benign a and b, attack a and b, floor.
 STAGE_WIDTH = 5
 PROFILE_DUE = 62
@@ -68,7 +68,7 @@ def weigh(state: Any, level: int, stages: Any, count: int) -> float:
 def tail(value: float, center: float, spread: float) -> float:
     """Return minus the log of an upper bound of a log-normal tail at `value` (Mill's ratio)."""
     z = (np.log(max(value, 1.0)) - center) / spread
-    return float(0.5 * z * z + np.log(max(z, 1.0) * 2.5066283)) if z > 0.0 else 0.0
+    return float(0.5 * z * z + np.log(max(2.5066283 * z, 2.0))) if z > 0.0 else 0.0
 
 
 @compiled
@@ -79,9 +79,9 @@ def score(
     """Observe and weigh events from `begin` on, up to the first that wants attention.
 
     `batch` is (cells, has_input, labels, scores, margins, time_ms, p_values), `tables` the arrays
-    of `ScoringTables`. Returns that event's index and a mask: bit s for a sign over its threshold,
-    when the client is due or has been suspected before, `PROFILE_DUE` for a profile. At the end the
-    index is the number of events.
+    of `ScoringTables`. Returns that event's index and a mask: bit s for a sign that is over its
+    threshold, or was, when the client is to be looked at; `PROFILE_DUE` for a profile. At the end
+    the index is the number of events.
     """
     cells, has_input, labels, scores, margins, time_ms, p_values, broken = batch
     levels, stages, counts, thresholds, volume = tables
@@ -97,7 +97,7 @@ def score(
         mask = 0
         for s in range(len(counts)):
             state = evidence[row, s]
-            if state[0] == 0.0:
+            if state[0] == 0.0 and (s < last or n == 1.0):
                 first_offsets[row, s] = offsets[i]
             if s < last:
                 value = weigh(state, levels[s, code], stages[s], counts[s])
@@ -106,10 +106,11 @@ def score(
                 state[LOG_E] = value
             if value >= thresholds[s]:
                 mask |= 1 << s
-        if n < verdicts[row, DUE]:
-            mask = 0
-        else:
+        # A sign that is credible for the first time is looked at whatever stands.
+        if n >= verdicts[row, LOOK] or mask & ~verdicts[row, FIRED] != 0:
             mask |= verdicts[row, FIRED]
+        else:
+            mask = 0
         if n == 32 or n == 64 or n == 128 or n % 256 == 0:
             mask |= 1 << PROFILE_DUE
         if mask != 0:

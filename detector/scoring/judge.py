@@ -14,18 +14,19 @@ from detector.events.model import PredictionEvent
 from detector.events.record import Position
 from detector.features.catalogue import RowView, read_features
 from detector.features.state import Stat
-from detector.scoring.evidence import DUE, FIRED, LOG_E, RESTARTS, STANDING
+from detector.scoring.evidence import DUE, FIRED, LOG_E, LOOK, RESTARTS, STANDING
 from detector.scoring.finding import AttackClass, Evidence, Finding, LogRange
-from detector.scoring.hypotheses import LAST_RESORT
+from detector.scoring.hypotheses import LAST_RESORT, WEAK
 from detector.scoring.hypotheses.wording import families
 from detector.scoring.hypothesis import Hypothesis, Situation
 from detector.scoring.signs import Sign
 from detector.scoring.tables import ScoringPolicy
 from detector.scoring.traits import read_traits
 
-RETRY = 4
+LOOKS = 64
+FEWEST = 16
+FRESH = 8
 REPORT_GROWTH = 1.25
-REPORT_MINIMUM = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,16 @@ class Judge:
         self, mask: int, moment: Moment, evidence: NDArray[np.float32],
         verdict: NDArray[np.int64], first: NDArray[np.int64],
     ) -> Finding | None:  # fmt: skip
-        """Return the finding, or None when nothing explains the client yet.
+        """Return the finding, or None when there is nothing new to report of the client.
 
-        Bit s of the mask says that sign s is credible. `evidence` (s, w), `verdict` (v,) and
-        `first` (s,) are the client's own rows; the verdict is brought up to date.
+        A finding is new when the explanation is, or when the client has grown by a quarter since
+        the one before. Bit s of the mask says that sign s is credible. `evidence` (s, w), `verdict`
+        (v,) and `first` (s,) are the client's own rows; the verdict is brought up to date.
         """
         query = int(moment.view.stat(Stat.QUERIES))
+        # What a fresh sign stands for may need a few more queries to show in the traits.
+        fresh = mask & ~int(verdict[FIRED]) != 0
+        verdict[LOOK] = query + (FRESH if fresh else max(FEWEST, query // LOOKS))
         verdict[FIRED] |= mask
         credible = [s for s in range(len(self._signs)) if int(verdict[FIRED]) >> s & 1]
         at = Situation(
@@ -67,10 +72,9 @@ class Judge:
         )  # fmt: skip
         standing = int(verdict[STANDING]) - 1
         chosen = self._choose(at, standing)
-        if chosen is None:
-            verdict[DUE] = query + RETRY
+        if chosen is None or (chosen == standing and query < verdict[DUE]):
             return None
-        verdict[DUE] = query + int(max(REPORT_MINIMUM, query * (REPORT_GROWTH - 1.0)))
+        verdict[DUE] = query + int(max(FEWEST, query * (REPORT_GROWTH - 1.0)))
         verdict[STANDING] = chosen + 1
         replaced = (self._hypotheses[standing].technique,) if standing not in (-1, chosen) else ()
         carrying = [s for s in credible if self._signs[s].name in self._hypotheses[chosen].signs]
@@ -80,8 +84,9 @@ class Judge:
 
     def _choose(self, at: Situation, standing: int) -> int | None:
         """Return the number of the first hypothesis that fits."""
+        weak = standing < 0 or self._hypotheses[standing].technique in WEAK
         for h, hypothesis in enumerate(self._hypotheses):
-            if standing >= 0 and hypothesis.technique in LAST_RESORT:
+            if hypothesis.technique in LAST_RESORT and not weak:
                 return standing
             if hypothesis.signs & at.credible and hypothesis.holds(at):
                 return h

@@ -20,8 +20,8 @@ class Traits:
         routine: That repeat a routine on another record.
         local: Close to a remembered one.
         lone: Close to none.
-        steps, lines, mirrors, flips: Of the local ones: single-field steps, on lines, mirrored, with
-            another label than the query they go out from.
+        steps, lines, mirrors, flips: Of the local ones: single-field steps, on lines, mirrored,
+            with another label than the query they go out from.
         natural: Of the local ones: about a record that is natural.
         switches: Of the local ones: about another record than the one before.
         same: That got the label of the conspicuous query before, alike for lone and local ones.

@@ -33,7 +33,6 @@ def lens(
         near=near,
         typical=3.0 * near,
         far=far,
-        stride=0.3,
         low_margin=low_margin,
         scale=np.ones(width),
         span=np.ones(width),

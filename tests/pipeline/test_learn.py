@@ -62,7 +62,6 @@ def test_every_sign_is_calibrated() -> None:
 def test_what_is_near_usual_and_far_is_learnt_in_that_order() -> None:
     learnt = reference()
     assert 0 < learnt.near < learnt.typical < learnt.far < np.inf
-    assert 0 < learnt.stride < 1
 
 
 def test_the_most_distinct_queries_a_day_of_every_client_are_learnt() -> None:

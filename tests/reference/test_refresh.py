@@ -30,7 +30,6 @@ BEHAVIOUR: dict[str, Any] = {
     "near": 0.2,
     "typical": 0.6,
     "far": 1.2,
-    "stride": 0.8,
     "low_margin": 0.1,
     "vectors": np.arange(200.0).reshape(40, 5),
 }

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from detector.scoring.evidence import DUE, FIRED, LOG_E, STANDING, VERDICT, WIDTH
+from detector.scoring.evidence import DUE, FIRED, LOG_E, LOOK, STANDING, VERDICT, WIDTH
 from detector.scoring.finding import AttackClass, Evidence, Finding
-from detector.scoring.hypotheses import ALL, LAST_RESORT
+from detector.scoring.hypotheses import ALL, LAST_RESORT, WEAK
 from detector.scoring.hypothesis import Hypothesis, Need, Situation
-from detector.scoring.judge import REPORT_MINIMUM, RETRY, Judge
+from detector.scoring.judge import FEWEST, FRESH, Judge
 from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy
 from tests.scoring.situations import QUERIES, moment
@@ -51,7 +51,9 @@ class Case:
         self.verdict = np.zeros(VERDICT, dtype=np.int64)
         self.first = np.zeros(len(SIGNS), dtype=np.int64)
 
-    def decide(self, mask: int = FIRST_MASK) -> Finding | None:
+    def decide(self, mask: int = FIRST_MASK, *, due: bool = True) -> Finding | None:
+        if due:
+            self.verdict[DUE] = 0
         return self.judge.decide(
             mask, moment("path_finding"), self.evidence, self.verdict, self.first
         )
@@ -73,7 +75,7 @@ def test_the_first_that_is_carried_and_holds_explains_the_client() -> None:
 def test_nothing_is_said_when_nothing_explains_and_it_is_asked_again_soon() -> None:
     case = Case(Scripted("not_there", fits=False))
     assert case.decide() is None
-    assert case.verdict[DUE] == QUERIES + RETRY
+    assert case.verdict[LOOK] == QUERIES + FRESH
     assert case.verdict[STANDING] == 0
 
 
@@ -98,6 +100,40 @@ def test_a_better_explanation_replaces_the_one_that_stood() -> None:
     again = case.decide()
     assert again is not None
     assert (again.technique, again.supersedes) == ("better", ())
+
+
+def test_what_stands_is_reported_again_only_when_that_is_due() -> None:
+    case = Case(Scripted("only"))
+    assert case.technique() == "only"
+    assert case.decide(due=False) is None
+    assert case.technique() == "only"
+
+
+def test_another_explanation_is_reported_at_once() -> None:
+    better = Scripted("better", fits=False)
+    case = Case(better, Scripted("worse"))
+    assert case.technique() == "worse"
+    better.fits = True
+    found = case.decide(due=False)
+    assert found is not None
+    assert found.technique == "better"
+
+
+def test_a_fresh_sign_is_looked_at_again_sooner() -> None:
+    case = Case(Scripted("only"))
+    case.decide(FIRST_MASK)
+    assert case.verdict[LOOK] == QUERIES + FRESH
+    case.decide(FIRST_MASK)
+    assert case.verdict[LOOK] == QUERIES + max(FEWEST, QUERIES // 64)
+
+
+@pytest.mark.parametrize("weak", sorted(WEAK))
+def test_a_last_resort_replaces_what_only_stood_for_lack_of_signs(weak: str) -> None:
+    plain = Scripted(weak)
+    case = Case(plain, Scripted(RESORT))
+    assert case.technique() == weak
+    plain.fits = False
+    assert case.technique() == RESORT
 
 
 def test_an_explanation_stands_while_no_other_comes() -> None:
@@ -161,7 +197,7 @@ def test_what_is_said_lies_between_the_signs_first_query_and_now() -> None:
 def test_reports_of_what_stands_become_rarer() -> None:
     case = Case(Scripted("any"))
     case.decide()
-    assert case.verdict[DUE] >= QUERIES + REPORT_MINIMUM
+    assert case.verdict[DUE] >= QUERIES + FEWEST
 
 
 def test_real_hypotheses_explain_real_clients() -> None:

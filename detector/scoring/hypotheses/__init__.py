@@ -1,7 +1,8 @@
 """Signatures of attacks, one file a family; the first in `ALL` that fits explains a client.
 
 So the order goes from what is told apart by a plain fact to what is left. `LAST_RESORT` explains
-what nothing else does, and never replaces an explanation that stands.
+what nothing else does, and replaces no explanation that stands but a `WEAK` one, which only ever
+held because there was no other sign.
 """
 
 from detector.scoring.hypotheses.boundary import (
@@ -42,3 +43,4 @@ ALL: tuple[Hypothesis, ...] = (
     OffManifold(),
 )
 LAST_RESORT = frozenset({RandomQueries.technique, OffManifold.technique})
+WEAK = frozenset({Harvesting.technique, ActiveLearning.technique})

@@ -3,8 +3,8 @@
 Line search (Lowd and Meek 2005; Tramèr et al. 2016) and critical points on random lines (Jagielski
 et al. 2020; Carlini et al. 2020); data-free with finite differences (Truong et al. 2021; Kariyappa
 et al. 2021); Jacobian augmentation (Papernot et al. 2017; Juuti et al. 2019); active learning
-(Chandrasekaran et al. 2020); random queries (Tramèr et al. 2016) and rows of another domain (Orekondy
-et al. 2019; Correia-Silva et al. 2018).
+(Chandrasekaran et al. 2020); random queries (Tramèr et al. 2016) and rows of another domain
+(Orekondy et al. 2019; Correia-Silva et al. 2018).
 """
 
 from detector.features.observation import Probe
@@ -121,7 +121,7 @@ class RandomQueries(_Extraction):
 
 
 class OffManifold(_Extraction):
-    """Inputs that do not look like this model's traffic, for whatever surrogate: the last resort."""
+    """Inputs unlike this model's traffic, for whatever surrogate: the last resort."""
 
     technique = "off_manifold_querying"
     budget = 1000

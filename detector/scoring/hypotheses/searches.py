@@ -1,7 +1,7 @@
 """Attacks that change one field a query: searches for a tree's thresholds, sweeps of one field.
 
-Tree path-finding (Tramèr et al. 2016) halves intervals; attribute inversion (Fredrikson et al. 2014)
-tries the same values of one field on record after record.
+Tree path-finding (Tramèr et al. 2016) halves intervals; attribute inversion (Fredrikson et al.
+2014) tries the same values of one field on record after record.
 """
 
 from detector.features.observation import ONE_FIELD_CHANGES, Probe
