@@ -12,7 +12,7 @@ from detector.evaluation import demo_data
 from detector.evaluation.generate import Size, simulate, write
 from detector.evaluation.splits import DEPLOYMENTS, Split
 
-SIZE = Size(reference_clients=60, clients_per_kind=10, streams_per_attack=1, max_queries=260)
+SIZE = Size(reference_clients=60, clients_per_kind=8, streams_per_attack=1, max_queries=250)
 SEED = 0
 LEVEL = 19
 FOLDER = demo_data.log_path().parent

@@ -20,8 +20,9 @@ def test_demo_shows_incidents_and_says_how_everybody_fared(cli: Cli) -> None:
     )
     assert figures is not None
     found, attackers, named, alarmed, benign = map(int, figures.groups())
-    assert 0 < named <= found <= attackers
-    assert alarmed < benign
+    assert found >= 0.9 * attackers
+    assert named >= 0.7 * attackers
+    assert alarmed <= benign / 200
     assert Path("querywatch-demo.db").is_file()
     listed = cli("incidents", "list", "--database-url", "sqlite:///querywatch-demo.db")
     assert listed.code == 0
