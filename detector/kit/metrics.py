@@ -60,7 +60,9 @@ class StreamMetrics:
         self.clients = Gauge(
             "querywatch_clients_held", "Clients kept in detection's state.", registry=registry
         )
-        # Trouble.
+        self._count_trouble(registry)
+
+    def _count_trouble(self, registry: CollectorRegistry) -> None:
         self.retries = Counter(
             "querywatch_stream_retries",
             "Attempts that failed and were repeated, by what failed (source, store).",
