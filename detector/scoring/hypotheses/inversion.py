@@ -61,7 +61,7 @@ class ConfidenceAscent(_Inversion):
     """Pairs or single-field steps around a moving point estimate the slope of one class."""
 
     technique = "confidence_ascent"
-    needs = frozenset({Need.INPUT, Need.SCORES})
+    needs = frozenset({Need.INPUT})
     budget = 5000
 
     def holds(self, at: Situation) -> bool:
