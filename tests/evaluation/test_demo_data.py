@@ -1,4 +1,5 @@
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,12 @@ import zstandard
 from jsonschema import Draft202012Validator
 
 from detector.evaluation import demo_data
+from detector.evaluation.splits import HELD_OUT_ATTACKS, TUNED_ATTACKS
 from detector.scoring.finding import AttackClass
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "prediction-event" / "v1.schema.json"
+PAGE = Path(__file__).parents[2] / "docs" / "demo.md"
+COLUMNS = 6  # of the page's table: class, technique, tuned on, held out, between bars
 MEBIBYTE = 1024 * 1024
 
 
@@ -56,6 +60,22 @@ def test_every_class_is_there_among_many_more_benign_clients(truth: dict[str, An
     assert expected < {t["attack_class"] for t in attacks}
     assert len({t["technique"] for t in attacks}) >= 8
     assert len(truth) - len(attacks) >= 300
+
+
+def test_the_page_says_which_of_its_variants_are_held_out(truth: dict[str, Any]) -> None:
+    rows = [line.split("|") for line in PAGE.read_text(encoding="utf-8").splitlines()]
+    tuned, held_out = (
+        {
+            name
+            for row in rows
+            if len(row) == COLUMNS
+            for name in re.findall(r"`(\w+)`", row[column])
+        }
+        for column in (3, 4)
+    )
+    variants = {t["variant"] for t in truth.values()} - {None}
+    assert tuned == variants & TUNED_ATTACKS
+    assert held_out == variants & HELD_OUT_ATTACKS
 
 
 def test_the_reference_is_of_other_clients_and_earlier(
