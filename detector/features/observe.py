@@ -39,6 +39,7 @@ _BROKEN = int(Stat.BROKEN)
 _OFF_GRID = int(Stat.OFF_GRID)
 _SCATTERED = int(Stat.SCATTERED)
 _VOLUME = int(Stat.VOLUME)
+_TURN_GAIN = int(Stat.TURN_GAIN)
 _MEMORY_COUNT = int(Stat.MEMORY_COUNT)
 _NATURAL, _KEPT, _NATURAL_ROOT = NATURAL, KEPT, NATURAL_ROOT
 
@@ -121,7 +122,9 @@ def _look(
     off_grid = lens.calibrated == 1 and leaves_grid(cells, lens.grid)
     beside = neighbours(z, held)
     least = least_fields(lens, off_grid, broken)
-    relation = relate(z, cells, line, least, beside, lens, held, stats, table[16][row])
+    relation = relate(
+        z, cells, line, least, beside, lens, held, stats, table[16][row], table[17][row]
+    )
     probe, routine, tells = relation.probe, relation.routine, relation.tells
     if _ONE_FIELD <= probe <= _STEP:
         count_fading(table[10][row], beside.field % table[10].shape[1])
@@ -175,6 +178,7 @@ def observe(
     """
     stats = table[7][row]
     stats[_QUERIES] += 1
+    stats[_TURN_GAIN] = 0.0
     follow_time(stats, time_ms)
     low = follow_margin(stats, margin, lens)
     probe, tells, level = _FIRST, False, 0

@@ -9,6 +9,7 @@ from detector.features.observation import Probe
 from detector.features.search import follow_sweep, leaves_record, one_field_probe
 from detector.features.state import KEPT, Stat
 from detector.features.structure import closes_pair, line_or_mirror, older_natural
+from detector.features.turns import follow_turns
 from detector.kit.compiled import compiled
 
 _FIRST, _REPEAT, _SYMMETRIC, _FIXED, _NEAR, _EQUAL, _FAR = (
@@ -21,6 +22,8 @@ _FIRST, _REPEAT, _SYMMETRIC, _FIXED, _NEAR, _EQUAL, _FAR = (
 _NEAREST_COUNT = int(Stat.NEAREST_COUNT)
 _NEAREST_SUM = int(Stat.NEAREST_SUM)
 _LAST_STEP = int(Stat.LAST_STEP)
+_LAST_ONE_FIELD = int(Stat.LAST_ONE_FIELD)
+_TURN_GAIN = int(Stat.TURN_GAIN)
 _KEPT = KEPT
 
 MIN_FIELDS = 3
@@ -131,13 +134,15 @@ def _several_fields(
 @compiled
 def relate(
     z: Any, cells: Any, line: Any, least: int, beside: Any, lens: Any, held: Any, stats: Any,
-    sweep: Any,
+    sweep: Any, turns: Any,
 ) -> Any:  # fmt: skip
-    """Return the relation of a query to its neighbours, and follow searches and sweeps."""
+    """Return the relation of a query to its neighbours, and follow searches, sweeps and turns."""
     if beside.equal >= 0:
         return Relation(_REPEAT, beside.equal, False, False)
     if beside.one >= 0 and len(z) >= MIN_FIELDS:
         base = held.queries[beside.one]
+        if stats[_LAST_ONE_FIELD] != beside.field + 1:
+            stats[_TURN_GAIN] = follow_turns(beside.field, len(z), turns)
         probe = one_field_probe(z, cells, beside.field, base, held.queries, held.order, stats, lens)
         tells, routine = follow_sweep(z, beside.field, stats, sweep, base)
         return Relation(probe, beside.one, routine, tells)

@@ -59,6 +59,7 @@ class Stat(_Columns):
     SWEEP_BASES = auto()
     REVALUES = auto()
     UNTRIED = auto()
+    TURN_GAIN = auto()
     RUN = auto()
     VOLUME = auto()
     PEAK_VOLUME = auto()
@@ -132,12 +133,13 @@ class ClientTable:
         self.starts = np.zeros((0, MAX_CLASSES), dtype=np.uint16)
         self.records = np.zeros((0, MAX_CLASSES), dtype=np.uint8)
         self.sweep = np.zeros((0, 2, SWEEP_VALUES), dtype=np.float32)
+        self.turns = np.zeros((0, 2), dtype=np.int64)
         self.grow(capacity)
 
     _MEMORY = ("memory", "lines", "order", "memory_labels", "roots", "kin", "marks")
     _ARRAYS = (
         *_MEMORY, "stats", "trace", "probes", "changed", "cells", "labels", "peaks", "starts",
-        "records", "sweep",
+        "records", "sweep", "turns",
     )  # fmt: skip
 
     def _blank_memory(self) -> None:

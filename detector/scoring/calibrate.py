@@ -1,8 +1,8 @@
 """The client-level half of a reference: how benign clients behave towards each sign.
 
-Benign clients differ from each other far more than queries of one client do, so the unit is a
-stretch of one client's queries: the spread between stretches gives the strength of the Beta
-distribution that evidence is held against.
+Benign clients differ from each other far more than queries of one client do, so the unit is the
+client: the spread between clients gives the strength of the Beta distribution that evidence is held
+against.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaln
 
 from detector.events.batch import Floats
 from detector.features.catalogue import RowView, vector
@@ -24,10 +25,9 @@ from detector.scoring.tables import ScoringPolicy, build_tables
 NEAR_SHARE = 0.35
 FAR_SHARE = 0.99
 MAX_DISTANCES = 64
-STRETCH = 64
 MIN_TRIALS = 8
 PROFILE_QUERIES = (32, 64, 128, 256)
-MOST_WIDENING = 4.0
+HALVINGS, PENALTY = 2, 2.0
 
 
 class BenignLog:
@@ -137,14 +137,10 @@ def fit_nulls(
 ) -> tuple[float, ...]:
     """Return Beta parameters a, b of each stage from the levels that benign queries reached."""
     fitted: list[float] = []
-    stretches = [
-        rows[i : i + STRETCH]
-        for rows in (np.flatnonzero(owner == client) for client in np.unique(owner))
-        for i in range(0, len(rows), STRETCH)
-    ]
+    lives = [np.flatnonzero(owner == client) for client in np.unique(owner)]
     for j, stage in enumerate(stages):
-        trials = np.array([(levels[rows] >= j).sum() for rows in stretches], dtype=float)
-        hits = np.array([(levels[rows] > j).sum() for rows in stretches], dtype=float)
+        trials = np.array([(levels[rows] >= j).sum() for rows in lives], dtype=float)
+        hits = np.array([(levels[rows] > j).sum() for rows in lives], dtype=float)
         fitted.extend(float(value) for value in fit_beta(stage, trials, hits))
     return tuple(fitted)
 
@@ -152,24 +148,26 @@ def fit_nulls(
 def fit_beta(
     stage: Stage, trials: NDArray[np.float64], hits: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Fit a Beta distribution by moments, shrunk to the stage's own expectation.
+    """Fit a Beta distribution to (c,) clients by the beta-binomial likelihood of their hits.
 
     The strength is at most the expected one, because a reference that shows little spread does not
-    hold every kind of benign client that will come, and at least a quarter, because one odd stretch
-    does not make oddity common. For the first reason the mean never falls under half
-    of the expected one. What the fit misses, the ceilings catch.
+    hold every kind of benign client that will come. The mean never falls under half of the expected
+    one, for the same reason, and the client that fits worst is left out: one intruder must not make
+    oddity common. What the fit misses, the
+    ceilings catch.
     """
     weight = 2.0 * stage.benign_strength
     mean = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
     mean = min(max(mean, stage.benign / 2.0), 0.9)
-    strength = stage.benign_strength
-    enough = trials >= MIN_TRIALS
-    if enough.sum() >= 10:
-        n, share = trials[enough], hits[enough] / trials[enough]
-        spread = float(((share - share.mean()) ** 2).mean())
-        binomial = float((mean * (1.0 - mean) / n).mean())
-        between = max(spread - binomial, 1e-9)
-        strength = mean * (1.0 - mean) / between - 1.0
-    least = stage.benign_strength / MOST_WIDENING
-    strength = min(max(strength, least), stage.benign_strength)
+    asked = trials > 0
+    n, yes = trials[asked], hits[asked]
+    best, strength = -np.inf, stage.benign_strength
+    for halvings in range(HALVINGS + 1):
+        tried = stage.benign_strength / 2.0**halvings
+        a, b = mean * tried, (1.0 - mean) * tried
+        likely = betaln(a + yes, b + n - yes) - betaln(a, b)
+        # A hair's better fit does not count.
+        total = float(likely.sum() - likely.min(initial=0.0)) - PENALTY * halvings
+        if total > best:
+            best, strength = total, tried
     return mean * strength, (1.0 - mean) * strength

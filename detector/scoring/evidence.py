@@ -30,6 +30,7 @@ STAGE_WIDTH = 5
 PROFILE_DUE = 62
 _QUERIES = int(Stat.QUERIES)
 _VOLUME = int(Stat.VOLUME)
+_TURN_GAIN = int(Stat.TURN_GAIN)
 
 
 @compiled
@@ -56,6 +57,12 @@ def weigh(state: Any, level: int, stages: Any, count: int) -> float:
             gain += np.log((1.0 - attack) / (1.0 - benign))
     for j in range(level + 1):
         state[j] += 1.0
+    return float(grow(state, gain))
+
+
+@compiled
+def grow(state: Any, gain: float) -> float:
+    """Add to the log evidence of a sign, or start it afresh; return its weighted log e-value."""
     state[LOG_E] += gain
     if state[LOG_E] < 0.0:
         for j in range(LOG_E + 1):
@@ -86,7 +93,8 @@ def score(
     cells, has_input, labels, scores, margins, time_ms, p_values, broken = batch
     levels, stages, counts, thresholds, volume = tables
     stats = table[7]
-    last = len(counts) - 1
+    # The last two are measured, not asked: fields taken in turn, and the volume.
+    turns = len(counts) - 2
     for i in range(begin, len(rows)):
         row = rows[i]
         code = observe(
@@ -97,10 +105,12 @@ def score(
         mask = 0
         for s in range(len(counts)):
             state = evidence[row, s]
-            if state[0] == 0.0 and (s < last or n == 1.0):
+            if state[0] == 0.0 and (s < turns or n == 1.0):
                 first_offsets[row, s] = offsets[i]
-            if s < last:
+            if s < turns:
                 value = weigh(state, levels[s, code], stages[s], counts[s])
+            elif s == turns:
+                value = grow(state, stats[row, _TURN_GAIN])
             else:
                 value = tail(stats[row, _VOLUME], volume[0], volume[1])
                 state[LOG_E] = value

@@ -50,7 +50,7 @@ class Sign:
     Attributes:
         name: Of its evidence, in references and profiles.
         level: The level of an observation, 0 … len(stages), or `SKIP` when it says nothing.
-        stages: At most 2.
+        stages: At most 2; none where the evidence is measured instead (`evidence.score`).
         needs: What the log must hold for it.
     """
 
@@ -96,11 +96,9 @@ def _structure(seen: Observation) -> int:
 def artificial(seen: Observation) -> bool:
     """Return whether a close query was placed as no natural process would place it.
 
-    That is by a rule (a line, a mirror, a fixed or single-field step), off its fields' grids, or
-    against the relations between them.
+    That is by a rule (a line, a mirror, a fixed or single-field step) or off its fields' grids.
     """
-    unnatural = seen.off_grid or seen.shattered
-    return seen.probe in STRUCTURED or (seen.probe is Probe.NEAR and unnatural)
+    return seen.probe in STRUCTURED or (seen.probe is Probe.NEAR and seen.off_grid)
 
 
 def _probing(seen: Observation) -> int:
@@ -116,8 +114,8 @@ def _step(seen: Observation) -> int:
 
 
 def _flip(seen: Observation) -> int:
-    """Among close queries: the label flips; at a query placed artificially."""
-    if seen.probe not in PERTURBATIONS:
+    """Among close queries of several fields: the label flips; at one placed artificially."""
+    if seen.probe not in PERTURBATIONS or seen.probe is Probe.ONE_FIELD_STEP:
         return SKIP
     return (2 if artificial(seen) else 1) if seen.flip else 0
 
@@ -172,5 +170,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
     Sign("climb", _climb, (Stage(0.04, 40.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),
+    Sign("turns", lambda _: SKIP, (), _INPUT),
     Sign("volume", lambda _: SKIP, (), frozenset({Need.REFERENCE})),
 )  # fmt: skip

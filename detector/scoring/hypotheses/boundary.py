@@ -11,10 +11,10 @@ from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     SEVERAL_CENTRES,
     about_one_centre,
+    estimates_slopes,
     extent,
     flips,
     from_record_to_record,
-    keeps_to_records,
     placed,
     steps_by_field,
 )
@@ -29,12 +29,12 @@ class CoordinateSteps:
     attack_class = AttackClass.EVASION
     atlas = ("AML.T0043.001", "AML.T0042")
     needs = frozenset({Need.INPUT, Need.REFERENCE})
-    signs = ARTIFICIAL | {"search", "one_field"}
+    signs = ARTIFICIAL | {"search", "one_field", "turns"}
     budget = 2500
 
     def holds(self, at: Situation) -> bool:
         """Return whether steps field by field stay close to natural records."""
-        return steps_by_field(at) and keeps_to_records(at)
+        return steps_by_field(at) and not estimates_slopes(at)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how the queries were placed."""

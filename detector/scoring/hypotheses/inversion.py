@@ -10,8 +10,8 @@ from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     about_one_centre,
+    estimates_slopes,
     extent,
-    keeps_to_records,
     placed,
     steps_by_field,
 )
@@ -61,13 +61,14 @@ class ConfidenceAscent(_Inversion):
     """Pairs or single-field steps around a moving point estimate the slope of one class."""
 
     technique = "confidence_ascent"
+    signs = ARTIFICIAL | {"search", "one_field", "turns"}
     needs = frozenset({Need.INPUT})
     budget = 5000
 
     def holds(self, at: Situation) -> bool:
         """Return whether steps or mirrored pairs go around one moving, artificial point."""
         t = at.traits
-        steps = steps_by_field(at) and not keeps_to_records(at)
+        steps = steps_by_field(at) and estimates_slopes(at)
         pairs = t.mirrored >= 4 and t.mirrors * t.local >= 0.03 and t.lines < 0.3
         return (steps and t.spread < 0.3) or (pairs and t.spread < 0.25)
 

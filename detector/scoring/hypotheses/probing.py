@@ -41,6 +41,17 @@ def keeps_to_records(at: Situation) -> bool:
     return at.traits.natural >= 0.25 or at.traits.strange < 0.5
 
 
+def estimates_slopes(at: Situation) -> bool:
+    """Return whether steps by field serve to move on in all fields at once.
+
+    Evasion by coordinates keeps each step that helps; an estimated slope is followed after a round
+    of steps in every field. Without rounds, what tells is whether the steps keep to records.
+    """
+    if "turns" in at.credible:
+        return at.traits.lone + at.traits.local * (1.0 - at.traits.steps) >= 0.02
+    return not keeps_to_records(at)
+
+
 def placed(at: Situation) -> Evidence:
     """Return how the close queries were placed."""
     mirrors = counted(at, Probe.SYMMETRIC)

@@ -61,7 +61,9 @@ class TreePathFinding:
     attack_class = AttackClass.EXTRACTION
     atlas = ("AML.T0024.002",)
     needs = frozenset({Need.INPUT})
-    signs = frozenset({"search", "one_field", "manifold", "structure", "probing", "flip"})
+    signs = frozenset(
+        {"search", "one_field", "turns", "manifold", "structure", "probing", "flip", "step"}
+    )
     budget = 1000
 
     def holds(self, at: Situation) -> bool:
