@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from detector.features.observation import FLAGS, Probe, decode
 from detector.kit.compiled import compiled
-from detector.scoring.calibrate import MOST_WIDENING, fit_beta, fit_nulls
+from detector.scoring.calibrate import HALVINGS, fit_beta, fit_nulls
 from detector.scoring.evidence import LOG_E, RESTARTS, WIDTH, tail, weigh
 from detector.scoring.signs import SIGNS, SKIP, Stage
 from detector.scoring.tables import (
@@ -206,7 +206,7 @@ class TestNulls:
         for shares in (np.full(300, 0.1), rng.beta(0.05, 0.45, 300)):
             a, b = fit_beta(STAGE, trials, rng.binomial(64, shares).astype(float))
             ratio = (a + b) / STAGE.benign_strength
-            assert 1 / MOST_WIDENING - 1e-9 <= ratio <= 1 + 1e-9
+            assert 1 / 2**HALVINGS - 1e-9 <= ratio <= 1 + 1e-9
 
     def test_clients_that_differ_more_give_less_strength(self) -> None:
         rng = np.random.default_rng(1)
@@ -214,6 +214,15 @@ class TestNulls:
         alike = fit_beta(STAGE, trials, rng.binomial(64, 0.1, 400).astype(float))
         apart = fit_beta(STAGE, trials, rng.binomial(64, rng.beta(0.3, 2.7, 400)).astype(float))
         assert sum(apart) < sum(alike)
+
+    def test_one_intruder_makes_no_oddity_common(self) -> None:
+        trials = np.full(60, 64.0)
+        hits = np.round(STAGE.benign * trials)
+        alone = fit_beta(STAGE, trials, hits)
+        hits[0] = 64.0
+        assert sum(fit_beta(STAGE, trials, hits)) == sum(alone)
+        hits[:6] = 64.0
+        assert sum(fit_beta(STAGE, trials, hits)) < sum(alone)
 
     def test_parameters_are_positive_for_any_levels(self) -> None:
         rng = np.random.default_rng(2)
