@@ -18,7 +18,7 @@ from detector.reference.sketch import MAX_COLUMNS
 from detector.reference.surprise import BROKEN, MEASURES, Relations, p_values, strangeness
 
 FORMAT = 2
-SHATTERED_SHARE = 0.4
+SHATTERED_SHARE = 0.55
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Reference:
         """Return for each folded row its conformal p-value of being benign, and how broken it is.
 
         That is 0, 1 when it breaks more relations between fields than benign rows do, and 2 when it
-        breaks half as many again and those of 2 in 5 fields.
+        breaks half as many again and those of 11 in 20 fields.
         """
         values = strangeness(cells, self.fields, Relations(self.precision, self.limits))
         shares = p_values(values, self.calibration, self.smallest)
