@@ -1,10 +1,14 @@
 """`migrate`, `reference` and `incidents` against a real database file, and how commands end."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
+import time
+from array import array
 from pathlib import Path
 
 import pytest
@@ -148,6 +152,16 @@ def test_broken_pipe_ends_quietly(cli: Cli, attacked_log: Path) -> None:
     assert process.stderr == b""
 
 
+def wait_until_read(pipe: int) -> None:
+    """Wait until the other end of the pipe has taken everything, so that it is at work."""
+    waiting, deadline = array("i", [1]), time.monotonic() + 60
+    while waiting[0]:
+        assert time.monotonic() < deadline, "nothing was read"
+        time.sleep(0.1)
+        fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    time.sleep(1)
+
+
 def test_interrupt_ends_quietly(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     process = subprocess.Popen(
@@ -160,10 +174,10 @@ def test_interrupt_ends_quietly(tmp_path: Path) -> None:
     os.close(reading)
     try:
         os.write(writing, b"{}\n" * 10)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(8)
+        wait_until_read(writing)
+        assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
     finally:
         os.close(writing)
         process.kill()
