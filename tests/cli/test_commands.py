@@ -9,6 +9,7 @@ import sys
 import termios
 import time
 from array import array
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,8 @@ def test_interrupt_ends_quietly(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,
+        # A shell starts background jobs with interrupts ignored, and children inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     os.close(reading)
     try:
