@@ -165,7 +165,9 @@ def suspects(
     reference: Reference, events: Sequence[LocatedEvent], policy: RefreshPolicy
 ) -> dict[str, str]:
     """Return the clients that detection by this reference raises an alarm about, and for what."""
-    watch = ModelWatch(reference.model, reference, policy.scoring, policy.max_clients)
+    watch = ModelWatch(
+        reference.model, reference, policy.scoring, policy.max_clients, max_suspects=0
+    )
     found: dict[str, str] = {}
     for _, finding in watch.process(events).findings:
         if finding.attack_class is not AttackClass.ANOMALY:

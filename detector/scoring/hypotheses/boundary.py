@@ -9,6 +9,7 @@ record after record, or many small changes of each (Choquette-Choo et al. 2021; 
 from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
+    BY_FIELD,
     SEVERAL_CENTRES,
     about_one_centre,
     estimates_slopes,
@@ -29,7 +30,7 @@ class CoordinateSteps:
     attack_class = AttackClass.EVASION
     atlas = ("AML.T0043.001", "AML.T0042")
     needs = frozenset({Need.INPUT, Need.REFERENCE})
-    signs = ARTIFICIAL | {"search", "one_field", "turns"}
+    signs = BY_FIELD
     budget = 2500
 
     def holds(self, at: Situation) -> bool:

@@ -9,6 +9,7 @@ from detector.features.follow import SCORE_STEPS
 from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
+    BY_FIELD,
     about_one_centre,
     estimates_slopes,
     extent,
@@ -61,7 +62,7 @@ class ConfidenceAscent(_Inversion):
     """Pairs or single-field steps around a moving point estimate the slope of one class."""
 
     technique = "confidence_ascent"
-    signs = ARTIFICIAL | {"search", "one_field", "turns"}
+    signs = BY_FIELD
     needs = frozenset({Need.INPUT})
     budget = 5000
 

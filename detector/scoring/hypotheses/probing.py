@@ -6,6 +6,7 @@ from detector.scoring.hypotheses.wording import counted, percent, statement
 from detector.scoring.hypothesis import Situation
 
 ARTIFICIAL = frozenset({"structure", "step", "probing", "flip", "burst", "manifold", "climb"})
+BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 # Points drawn at random from the box of ranges are .41 apart: one centre is half of that.
 ONE_CENTRE = 0.2
 SEVERAL_CENTRES = 0.37
