@@ -14,11 +14,12 @@ from detector.features.follow import (
     follow_records,
     follow_time,
 )
+from detector.features.home import follow_home
 from detector.features.observation import Probe
 from detector.features.relation import least_fields, neighbours, relate
 from detector.features.remember import Memory, remember
 from detector.features.search import leaves_grid
-from detector.features.state import KEPT, NATURAL, NATURAL_ROOT, Stat
+from detector.features.state import KEPT, NATURAL, NATURAL_ROOT, RECORD, Stat
 from detector.features.trace import Marks, follow_trace, place_of
 from detector.kit.compiled import compiled
 
@@ -41,7 +42,7 @@ _SCATTERED = int(Stat.SCATTERED)
 _VOLUME = int(Stat.VOLUME)
 _TURN_GAIN = int(Stat.TURN_GAIN)
 _MEMORY_COUNT = int(Stat.MEMORY_COUNT)
-_NATURAL, _KEPT, _NATURAL_ROOT = NATURAL, KEPT, NATURAL_ROOT
+_NATURAL, _KEPT, _NATURAL_ROOT, _RECORD = NATURAL, KEPT, NATURAL_ROOT, RECORD
 
 STRANGE_SHARE = 0.02
 MIN_COMPANY = 8
@@ -148,8 +149,11 @@ def _look(
     marks = Marks(strange, broken > 0, off_grid, scattered, flip, record, routine, low)
     if unnatural or scattered or _ONE_FIELD <= probe < _FAR:
         mark |= _KEPT
-        place = place_of(z, beside, mark, held, lens)
+        home = follow_home(z, label, held, stats, lens)
+        place = place_of(z, beside, mark, home, held, lens)
         follow_trace(probe, label, place, marks, stats, table[8][row])
+    elif probe == _FAR or probe == _FIRST:
+        mark |= _RECORD
     if probe != _REPEAT:
         stats[_VOLUME] += 1.0
         remember(z, label, line, root, kin, mark, held, stats)

@@ -8,11 +8,11 @@ fixed-seed sample of the others, so that returning to an old query shows.
 
 from typing import Any, NamedTuple
 
-from detector.features.state import KEPT, Stat
+from detector.features.state import AT_HOME, KEPT, Stat
 from detector.kit.compiled import compiled
 
 _MEMORY_COUNT = int(Stat.MEMORY_COUNT)
-_KEPT = KEPT
+_KEPT, _AT_HOME = KEPT, AT_HOME
 
 
 class Memory(NamedTuple):
@@ -25,7 +25,7 @@ class Memory(NamedTuple):
         labels: (k,) labels.
         roots: (k,) ordinal of the query that each one's family goes out from.
         kin: (k,) how many queries went out from it.
-        marks: (k,) bits `NATURAL`, `KEPT`, `NATURAL_ROOT`.
+        marks: (k,) bits `NATURAL`, `KEPT`, `NATURAL_ROOT`, `RECORD`, `AT_HOME`.
     """
 
     queries: Any
@@ -54,9 +54,11 @@ def _place_for(kept: bool, count: int, ring: int, order: Any, marks: Any) -> int
             return slot
     for i in range(room):
         slot = ring + (start + i) % room
-        if not marks[slot] & _KEPT:
+        if not marks[slot] & (_KEPT | _AT_HOME):
             # The longer the life, the rarer an ordinary query enters (Vitter 1985, algorithm R).
             return slot if kept or _scatter(7 * count + 3, count) < room else -1
+    if marks[ring + start] & _AT_HOME:
+        start = (start + 1) % room
     return ring + start if kept else -1
 
 
@@ -81,7 +83,7 @@ def remember(
     count = int(stats[_MEMORY_COUNT])
     slot = count % ring
     if held.order[slot] > 0:
-        kept = (held.marks[slot] & _KEPT) > 0
+        kept = (held.marks[slot] & (_KEPT | _AT_HOME)) > 0
         place = _place_for(kept, count, ring, held.order, held.marks)
         if place >= 0:
             _move(slot, place, held)

@@ -69,6 +69,8 @@ class Stat(_Columns):
     LAST_ROOT = auto()
     LAST_LOCAL_LABEL = auto()
     LAST_LONE_LABEL = auto()
+    STAY = auto()
+    HOMES = auto()
     UNNATURAL = auto()
     MEMORY_COUNT = auto()
 
@@ -86,8 +88,6 @@ class Trace(_Columns):
     STEP = auto()
     LINE = auto()
     MIRROR = auto()
-    FIXED = auto()
-    NEAR = auto()
     ONE_FIELD = auto()
     SEARCH = auto()
     FLIP = auto()
@@ -102,12 +102,15 @@ class Trace(_Columns):
     LONE_SAME = auto()
     SPREAD = auto()
     LOW_MARGIN = auto()
+    HOME = auto()
+    NEW_HOME = auto()
+    BEYOND = auto()
 
 
 STATS = len(Stat)
 TRACES = len(Trace)
 # Marks of a remembered query, one bit each.
-NATURAL, KEPT, NATURAL_ROOT = 1, 2, 4
+NATURAL, KEPT, NATURAL_ROOT, RECORD, AT_HOME = 1, 2, 4, 8, 16
 
 
 def memory_slots(width: int) -> int:

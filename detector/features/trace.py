@@ -11,10 +11,11 @@ from detector.features.observation import Probe
 from detector.features.state import KEPT, NATURAL_ROOT, Stat, Trace
 from detector.kit.compiled import compiled
 
-_ONE_FIELD, _SEARCH, _STEP, _EQUAL, _FAR = (
+_ONE_FIELD, _SEARCH, _STEP, _SYMMETRIC, _EQUAL = (
     int(p)
     for p in (
-        Probe.ONE_FIELD, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP, Probe.EQUAL_STEP, Probe.FAR,
+        Probe.ONE_FIELD, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP, Probe.SYMMETRIC,
+        Probe.EQUAL_STEP,
     )
 )  # fmt: skip
 _SUM, _LOCAL = int(Trace.SUM), int(Trace.LOCAL)
@@ -28,6 +29,7 @@ _SWITCH, _NATURAL_ROOT, _SAME_LABEL = (
 _HOP, _LONE_SAME = int(Trace.HOP), int(Trace.LONE_SAME)
 _RUN, _LAST_LABEL = int(Stat.RUN), int(Stat.LAST_LOCAL_LABEL)
 _SPREAD, _LOW_MARGIN = int(Trace.SPREAD), int(Trace.LOW_MARGIN)
+_HOME, _NEW_HOME, _BEYOND = int(Trace.HOME), int(Trace.NEW_HOME), int(Trace.BEYOND)
 _LAST_LONE = int(Stat.LAST_LONE_LABEL)
 _KEPT, _ABOUT_NATURAL = KEPT, NATURAL_ROOT
 
@@ -54,11 +56,13 @@ class Place(NamedTuple):
         hop: Distance from the conspicuous query before, in shares of the fields' ranges.
         spread: The same from older ones.
         natural_root: Its family of close queries goes out from a natural record.
+        home: Where it stands to its home.
     """
 
     hop: float
     spread: float
     natural_root: bool
+    home: Any
 
 
 @compiled
@@ -84,13 +88,14 @@ def _spread(z: Any, held: Any, lens: Any, otherwise: float) -> float:
 
 
 @compiled
-def place_of(z: Any, beside: Any, mark: int, held: Any, lens: Any) -> Any:
+def place_of(z: Any, beside: Any, mark: int, home: Any, held: Any, lens: Any) -> Any:
     """Return where a conspicuous query stands."""
     hop = _hop(z, beside.last, held, lens)
     return Place(
         hop,
         _spread(z, held, lens, hop),
         (mark & _ABOUT_NATURAL) > 0,
+        home,
     )
 
 
@@ -98,7 +103,8 @@ def place_of(z: Any, beside: Any, mark: int, held: Any, lens: Any) -> Any:
 def _follow_local(probe: int, label: int, place: Any, flip: bool, stats: Any, trace: Any) -> None:
     """Count a query close to a remembered one."""
     trace[_LOCAL] += 1.0
-    trace[_STEPS + probe - _STEP] += 1.0
+    if probe <= _SYMMETRIC:
+        trace[_STEPS + probe - _STEP] += 1.0
     trace[_FLIP] += flip
     trace[_SWITCH] += stats[_RUN] == 1
     trace[_NATURAL_ROOT] += place.natural_root
@@ -118,6 +124,9 @@ def follow_trace(probe: int, label: int, place: Any, marks: Any, stats: Any, tra
     trace[_LOW_MARGIN] += marks.low_margin
     trace[_HOP] += place.hop
     trace[_SPREAD] += place.spread
+    trace[_HOME] += place.home.distance
+    trace[_NEW_HOME] += place.home.new
+    trace[_BEYOND] += place.home.beyond
     trace[_ONE] += _ONE_FIELD <= probe <= _SEARCH
     trace[_SEARCHED] += probe == _SEARCH
     if probe >= _EQUAL:

@@ -31,6 +31,11 @@ class Traits:
         hop: Mean distance from the conspicuous query before, root mean square over the fields in
             shares of their ranges. Random points are .41 apart.
         spread: The same from older ones.
+        home: Mean distance from the record that they go out from or lead to, in the same units; 1 for
+            those that have none.
+        moves: Whose home is another than that of the one before.
+        beyond: With another label than their home.
+        homes: Homes that many in a row went out from or led to, in the client's whole life.
         records: Natural records that were probed from close by, in the client's whole life.
         collinear, mirrored: Queries on lines and in mirrors of others, in the whole life.
     """
@@ -53,6 +58,10 @@ class Traits:
     low_margin: float
     hop: float
     spread: float
+    home: float
+    moves: float
+    beyond: float
+    homes: int
     records: int
     collinear: int
     mirrored: int
@@ -61,6 +70,11 @@ class Traits:
     def ratio(self) -> float:
         """Hop over spread: about 1 around one centre or none, less from centre to centre."""
         return self.hop / self.spread if self.spread > 0.0 else 1.0
+
+    @property
+    def away(self) -> float:
+        """Home over spread: about 1 around one record, less from record to record."""
+        return self.home / self.spread if self.spread > 0.0 else 0.0
 
 
 def read_traits(view: RowView) -> Traits:
@@ -92,6 +106,10 @@ def read_traits(view: RowView) -> Traits:
         low_margin=of(Trace.LOW_MARGIN, total),
         hop=of(Trace.HOP, total),
         spread=of(Trace.SPREAD, total),
+        home=of(Trace.HOME, total),
+        moves=of(Trace.NEW_HOME, total),
+        beyond=of(Trace.BEYOND, total),
+        homes=int(view.stat(Stat.HOMES)),
         records=int(view.stat(Stat.ANCHORS)),
         collinear=view.count(frozenset({Probe.COLLINEAR})),
         mirrored=view.count(frozenset({Probe.SYMMETRIC})),

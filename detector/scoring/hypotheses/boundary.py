@@ -10,14 +10,17 @@ from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     BY_FIELD,
-    SEVERAL_CENTRES,
-    about_one_centre,
+    about_a_record,
+    alternates,
+    drawn_around,
     estimates_slopes,
     extent,
     flips,
     from_record_to_record,
+    in_one_region,
     placed,
     steps_by_field,
+    walks_beyond,
 )
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation
@@ -35,7 +38,8 @@ class CoordinateSteps:
 
     def holds(self, at: Situation) -> bool:
         """Return whether steps field by field stay close to natural records."""
-        return steps_by_field(at) and not estimates_slopes(at)
+        close = at.traits.spread < 0.3 or from_record_to_record(at)
+        return steps_by_field(at) and about_a_record(at) and close
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how the queries were placed."""
@@ -53,14 +57,13 @@ class BoundaryEvasion:
     budget = 2500
 
     def holds(self, at: Situation) -> bool:
-        """Return whether one record is closed in on: by lines to it, or along its boundary."""
-        t = at.traits
-        lines = t.lines >= 0.2 and t.natural >= 0.5 and t.ratio < 0.9
-        if lines or not about_one_centre(at):
-            return lines
-        close = t.local >= 0.1 and (t.natural >= 0.2 or t.flips >= 0.06)
-        alternating = t.lone >= 0.3 and t.same < 0.68
-        return t.collinear >= 2 or close or alternating or t.low_margin >= 0.45
+        """Return whether a small region about one record is probed, and not by chance alone."""
+        if estimates_slopes(at) or not in_one_region(at):
+            return estimates_slopes(at) and about_a_record(at) and at.traits.spread < 0.3
+        if from_record_to_record(at) or drawn_around(at):
+            return False
+        close = at.traits.local >= 0.1 and (about_a_record(at) or alternates(at))
+        return close or walks_beyond(at)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the flips, and how the queries were placed."""
@@ -83,13 +86,8 @@ class LabelOnlyMembership(_Membership):
     budget = 25000
 
     def holds(self, at: Situation) -> bool:
-        """Return whether the label flips around a second record, or noise grows around many."""
-        t = at.traits
-        records = from_record_to_record(at) and t.lines < 0.6
-        centres = t.queries >= 40.0 and 0.55 < t.ratio < 0.85 and t.hop < 0.3
-        growing = centres and 0.2 <= t.spread < SEVERAL_CENTRES and t.lone >= 0.5 and t.lines < 0.2
-        about = t.natural >= 0.3 or t.local < 0.03
-        return (records and (t.flips >= 0.05 or t.lone >= 0.3)) or (growing and about)
+        """Return whether the label flips around record after record."""
+        return from_record_to_record(at) and (at.traits.flips >= 0.05 or at.traits.lone >= 0.3)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the probing, the flips and the records."""
@@ -104,9 +102,8 @@ class AugmentationMembership(_Membership):
     budget = 5000
 
     def holds(self, at: Situation) -> bool:
-        """Return whether a second natural record is being changed, the label hardly ever."""
-        t = at.traits
-        return from_record_to_record(at) and t.lines < 0.3
+        """Return whether record after record is being changed, the label hardly ever."""
+        return from_record_to_record(at) and at.traits.lines < 0.3
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how many natural records were changed, and how."""

@@ -9,7 +9,7 @@ et al. 2021); Jacobian augmentation (Papernot et al. 2017; Juuti et al. 2019); a
 
 from detector.features.observation import Probe
 from detector.scoring.finding import AttackClass, Evidence
-from detector.scoring.hypotheses.probing import ARTIFICIAL, extent, placed, strange
+from detector.scoring.hypotheses.probing import ARTIFICIAL, about_a_record, extent, placed, strange
 from detector.scoring.hypotheses.wording import counted, percent, statement
 from detector.scoring.hypothesis import Need, Situation
 
@@ -34,7 +34,8 @@ class LineSearch(_Extraction):
     def holds(self, at: Situation) -> bool:
         """Return whether lines dominate the close probing and cross the input space."""
         t = at.traits
-        return t.lines >= 0.2 and t.lines * t.local >= 0.08 and t.spread >= 0.2
+        across = t.spread >= 0.2 and not (about_a_record(at) and t.homes >= 1)
+        return t.lines >= 0.2 and t.lines * t.local >= 0.08 and (across or t.moves >= 0.07)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how many queries stand on lines and how many flipped the label."""
@@ -57,7 +58,8 @@ class DataFree(_Extraction):
     def holds(self, at: Situation) -> bool:
         """Return whether short bursts go around artificial points far from each other."""
         t = at.traits
-        return t.ratio < 0.6 and t.natural < 0.3 and t.spread >= 0.3 and t.local >= 0.15
+        artificial = t.spread >= 0.3 and not about_a_record(at)
+        return artificial and t.ratio < 0.6 and t.local >= 0.15
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how the queries were placed."""

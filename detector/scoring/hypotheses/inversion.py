@@ -10,9 +10,12 @@ from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     BY_FIELD,
-    about_one_centre,
+    about_a_record,
+    drawn_around,
     estimates_slopes,
     extent,
+    in_one_region,
+    keeps_one_class,
     placed,
     steps_by_field,
 )
@@ -68,10 +71,8 @@ class ConfidenceAscent(_Inversion):
 
     def holds(self, at: Situation) -> bool:
         """Return whether steps or mirrored pairs go around one moving, artificial point."""
-        t = at.traits
-        steps = steps_by_field(at) and estimates_slopes(at)
-        pairs = t.mirrored >= 4 and t.mirrors * t.local >= 0.03 and t.lines < 0.3
-        return (steps and t.spread < 0.3) or (pairs and t.spread < 0.25)
+        artificial = at.traits.spread < 0.3 and not about_a_record(at)
+        return artificial and (steps_by_field(at) or estimates_slopes(at))
 
 
 class SphereSampling(_Inversion):
@@ -84,8 +85,8 @@ class SphereSampling(_Inversion):
     def holds(self, at: Situation) -> bool:
         """Return whether unrelated points keep to one region and to one class."""
         t = at.traits
-        region = about_one_centre(at) or (t.queries >= 12.0 and t.spread < 0.24 and t.same >= 0.85)
-        return region and t.lone >= 0.5 and t.ratio >= 0.87
+        region = in_one_region(at) or (t.queries >= 12.0 and t.spread < 0.3 and t.same >= 0.85)
+        return region and drawn_around(at)
 
 
 class LatentSearch(_Inversion):
@@ -97,4 +98,4 @@ class LatentSearch(_Inversion):
 
     def holds(self, at: Situation) -> bool:
         """Return whether close points keep to one region."""
-        return about_one_centre(at)
+        return in_one_region(at) and keeps_one_class(at)

@@ -7,26 +7,63 @@ from detector.scoring.hypothesis import Situation
 
 ARTIFICIAL = frozenset({"structure", "step", "probing", "flip", "burst", "manifold", "climb"})
 BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
-# Points drawn at random from the box of ranges are .41 apart: one centre is half of that.
-ONE_CENTRE = 0.2
-SEVERAL_CENTRES = 0.37
+# Points drawn at random from the box of ranges are .41 apart: one region is half of that.
+ONE_REGION = 0.24
+AT_HOME, HOMELESS = 0.16, 0.75
+AWAY = 1.8
 ENOUGH = 8.0
+ALTERNATING = 0.72
 
 
-def about_one_centre(at: Situation) -> bool:
+def in_one_region(at: Situation) -> bool:
     """Return whether the conspicuous queries keep to one small region."""
-    return at.traits.queries >= ENOUGH and at.traits.spread < ONE_CENTRE
+    return at.traits.queries >= ENOUGH and at.traits.spread < ONE_REGION
+
+
+def walks_beyond(at: Situation) -> bool:
+    """Return whether a small region away from one record is probed, where labels are others."""
+    t = at.traits
+    return HOMELESS > t.home >= AWAY * t.spread and t.beyond >= 0.3 and t.homes <= 2
+
+
+def about_a_record(at: Situation) -> bool:
+    """Return whether the conspicuous queries go about an ordinary record.
+
+    They do where it is close, or where it is no farther away than they are from each other; and
+    those that walk along the boundary are about a record on its other side.
+    """
+    t = at.traits
+    return walks_beyond(at) or (t.home < HOMELESS and (t.home < AT_HOME or t.away < AWAY))
+
+
+def keeps_one_class(at: Situation) -> bool:
+    """Return whether the answers stay with one class, more than where a boundary is searched."""
+    return at.traits.same >= 0.5
+
+
+def drawn_around(at: Situation) -> bool:
+    """Return whether they are drawn independently around one centre, each far from the others."""
+    t = at.traits
+    one = t.homes <= 2 and not walks_beyond(at)
+    return one and t.lone >= 0.85 and t.ratio >= 0.62 and keeps_one_class(at)
 
 
 def from_record_to_record(at: Situation) -> bool:
-    """Return whether bursts go around one natural record after another.
-
-    Queries are closer to the one before than to older ones, and about natural records.
-    """
+    """Return whether one record after another is the home of many queries in a row."""
     t = at.traits
-    if t.switches > 0.5 or t.natural < 0.3 or t.records < 2:
-        return False
-    return (t.ratio < 0.85 and t.spread >= 0.06) or (t.ratio < 0.35 and t.records >= 5)
+    stays = t.homes >= 3 and t.home < 0.45 and t.spread < 0.45 and t.ratio < 0.9
+    return stays and (t.away < 0.75 or (t.away < (1.05 if t.ratio >= 0.5 else 1.25) and t.moves < 0.12))
+
+
+def estimates_slopes(at: Situation) -> bool:
+    """Return whether mirrored pairs around a moving point estimate the slope of a score."""
+    t = at.traits
+    return t.mirrored >= 4 and t.mirrors * t.local >= 0.03 and t.lines < 0.3
+
+
+def alternates(at: Situation) -> bool:
+    """Return whether the label flips again and again between close queries."""
+    return at.traits.same < ALTERNATING and at.traits.flips * at.traits.local >= 0.04
 
 
 def steps_by_field(at: Situation) -> bool:
@@ -35,22 +72,6 @@ def steps_by_field(at: Situation) -> bool:
     steps = t.steps * t.local
     few = t.searching < 0.09 and t.routine < 0.12
     return (t.steps >= 0.3 and steps >= 0.08) or (t.one_field + steps >= 0.4 and few)
-
-
-def keeps_to_records(at: Situation) -> bool:
-    """Return whether steps go out from natural records, or lead to natural points."""
-    return at.traits.natural >= 0.25 or at.traits.strange < 0.5
-
-
-def estimates_slopes(at: Situation) -> bool:
-    """Return whether steps by field serve to move on in all fields at once.
-
-    Evasion by coordinates keeps each step that helps; an estimated slope is followed after a round
-    of steps in every field. Without rounds, what tells is whether the steps keep to records.
-    """
-    if "turns" in at.credible:
-        return at.traits.lone + at.traits.local * (1.0 - at.traits.steps) >= 0.02
-    return not keeps_to_records(at)
 
 
 def placed(at: Situation) -> Evidence:
