@@ -186,7 +186,7 @@ CATALOGUE: tuple[Feature, ...] = (
     ),
     Feature(
         "probed_records", S, "records", "Records that were probed from close by",
-        lambda v: v.stat(Stat.ANCHORS),
+        lambda v: v.stat(Stat.HOMES),
     ),
     Feature(
         "margin", A, "probability", "Mean of best minus second-best score",

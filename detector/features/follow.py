@@ -1,4 +1,4 @@
-"""What is followed over a client's life: time, volume, margins, best scores, probed records."""
+"""What is followed over a client's life: time, volume, margins, best scores, bursts."""
 
 from typing import Any
 
@@ -18,14 +18,10 @@ _SCORED = int(Stat.SCORED)
 _MARGIN_SUM = int(Stat.MARGIN_SUM)
 _LOW_MARGINS = int(Stat.LOW_MARGINS)
 _UNNATURAL = int(Stat.UNNATURAL)
-_ANCHORS = int(Stat.ANCHORS)
 _LAST_ROOT = int(Stat.LAST_ROOT)
 _RUN = int(Stat.RUN)
-_ANCHOR_ROOT = int(Stat.ANCHOR_ROOT)
-_PREVIOUS = int(Stat.PREVIOUS_ANCHOR_ROOT)
 
 RECORD_WARM_UP = 8
-ANCHOR_KIN = 4
 BURST_RUN = 6
 VOLUME_SECONDS = 86_400.0
 SCORE_STEPS = 60_000.0
@@ -101,16 +97,3 @@ def follow_burst(root: int, stats: Any) -> tuple[bool, bool]:
     stats[_LAST_ROOT] = root
     stats[_RUN] = 1
     return tells, burst
-
-
-@compiled
-def count_anchor(root: int, kin: int, natural: bool, stats: Any) -> None:
-    """Count the natural records that were probed from close by.
-
-    A family of queries counts once it has `ANCHOR_KIN` members.
-    """
-    if kin < ANCHOR_KIN or root == stats[_ANCHOR_ROOT] or root == stats[_PREVIOUS]:
-        return
-    stats[_PREVIOUS] = stats[_ANCHOR_ROOT]
-    stats[_ANCHOR_ROOT] = root
-    stats[_ANCHORS] += natural

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from detector.features import geometry
 from detector.features.follow import (
-    count_anchor,
     follow_burst,
     follow_margin,
     follow_records,
@@ -85,7 +84,6 @@ def _memory_of(table: Any, row: int) -> Any:
     """Return one client's remembered queries."""
     return Memory(
         table[0][row], table[1][row], table[2][row], table[3][row], table[4][row], table[5][row],
-        table[6][row],
     )  # fmt: skip
 
 
@@ -96,18 +94,17 @@ def _flips(label: int, slot: int, labels: Any) -> bool:
 
 
 @compiled
-def _lineage(relation: Any, unnatural: bool, held: Any) -> tuple[int, int, int]:
-    """Return (root, kin, mark) of a query, and mark the one that it goes out from."""
+def _lineage(relation: Any, unnatural: bool, held: Any) -> tuple[int, int]:
+    """Return (root, mark) of a query, and mark the one that it goes out from."""
     mark = 0 if unnatural else _NATURAL | _NATURAL_ROOT
     base = relation.base
     if base < 0:
-        return 0, 0, mark
+        return 0, mark
     mark = (mark & _NATURAL) | (held.marks[base] & _NATURAL_ROOT)
     if relation.probe <= _ONE_FIELD:
-        return held.roots[base], 0, mark
+        return held.roots[base], mark
     held.marks[base] |= _KEPT
-    held.kin[base] += 1
-    return held.roots[base], held.kin[base], mark
+    return held.roots[base], mark
 
 
 @compiled
@@ -116,7 +113,7 @@ def _look(
     lens: Any, table: Any,
 ) -> tuple[int, Any, bool]:  # fmt: skip
     """Compare an input with the memory and remember it; return (probe, marks, tells a routine)."""
-    held, stats = _memory_of(table, row), table[7][row]
+    held, stats = _memory_of(table, row), table[6][row]
     stats[_INPUTS] += 1
     line = geometry.project(z)
     strange = lens.calibrated == 1 and p_value <= STRANGE_SHARE
@@ -124,25 +121,24 @@ def _look(
     beside = neighbours(z, held)
     least = least_fields(lens, off_grid, broken)
     relation = relate(
-        z, cells, line, least, beside, lens, held, stats, table[16][row], table[17][row]
+        z, cells, line, least, beside, lens, held, stats, table[15][row], table[16][row]
     )
     probe, routine, tells = relation.probe, relation.routine, relation.tells
     if _ONE_FIELD <= probe <= _STEP:
-        count_fading(table[10][row], beside.field % table[10].shape[1])
+        count_fading(table[9][row], beside.field % table[9].shape[1])
     company = lens.calibrated == 1 and stats[_MEMORY_COUNT] >= MIN_COMPANY
     scattered = company and probe >= _COLLINEAR and beside.distance > lens.far
     flip = _flips(label, relation.base if relation.base >= 0 else beside.nearest, held.labels)
     if lens.calibrated == 1:
         cell = max(geometry.nearest_cell(z, lens.centroids), 0)
-        count_fading(table[11][row], cell % table[11].shape[1])
+        count_fading(table[10][row], cell % table[10].shape[1])
     local = _STEP <= probe < _EQUAL
     unnatural = strange or off_grid or broken > 0
     record = False
     if unnatural or local:
-        record = follow_records(scores, stats, table[13][row], table[14][row], table[15][row])
-    root, kin, mark = _lineage(relation, unnatural, held)
+        record = follow_records(scores, stats, table[12][row], table[13][row], table[14][row])
+    root, mark = _lineage(relation, unnatural, held)
     if local:
-        count_anchor(root, kin, (mark & _NATURAL_ROOT) > 0, stats)
         tells, routine = follow_burst(root, stats)
     # A narrow group near the boundary is unsure about much the same input again and again.
     low = low and (probe != _FAR or beside.distance >= APART * lens.typical)
@@ -151,12 +147,12 @@ def _look(
         mark |= _KEPT
         home = follow_home(z, label, held, stats, lens)
         place = place_of(z, beside, mark, home, held, lens)
-        follow_trace(probe, label, place, marks, stats, table[8][row])
-    elif probe == _FAR or probe == _FIRST:
+        follow_trace(probe, label, place, marks, stats, table[7][row])
+    elif probe in (_FAR, _FIRST):
         mark |= _RECORD
     if probe != _REPEAT:
         stats[_VOLUME] += 1.0
-        remember(z, label, line, root, kin, mark, held, stats)
+        remember(z, label, line, root, mark, held, stats)
     return probe, marks, tells
 
 
@@ -180,7 +176,7 @@ def observe(
     (c,) with NaN where absent, p_value that of the input being benign, `broken` as in
     `Reference.judge`.
     """
-    stats = table[7][row]
+    stats = table[6][row]
     stats[_QUERIES] += 1
     stats[_TURN_GAIN] = 0.0
     follow_time(stats, time_ms)
@@ -192,7 +188,7 @@ def observe(
         probe, marks, tells = _look(row, z, cells, label, scores, p_value, broken, low, lens, table)
     else:
         stats[_VOLUME] += 1.0
-    table[9][row, probe] += 1
+    table[8][row, probe] += 1
     stats[_STRANGE] += marks.strange
     stats[_BROKEN] += marks.broken
     stats[_OFF_GRID] += marks.off_grid
@@ -200,5 +196,5 @@ def observe(
     stats[_FLIPS] += marks.flip and probe != _FAR
     stats[_RECORDS] += marks.record
     if label >= 0:
-        count_fading(table[12][row], label % table[12].shape[1])
+        count_fading(table[11][row], label % table[11].shape[1])
     return _pack(probe, level, marks, tells)

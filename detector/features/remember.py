@@ -24,7 +24,6 @@ class Memory(NamedTuple):
         order: (k,) ordinals from 1, 0 for an empty slot.
         labels: (k,) labels.
         roots: (k,) ordinal of the query that each one's family goes out from.
-        kin: (k,) how many queries went out from it.
         marks: (k,) bits `NATURAL`, `KEPT`, `NATURAL_ROOT`, `RECORD`, `AT_HOME`.
     """
 
@@ -33,7 +32,6 @@ class Memory(NamedTuple):
     order: Any
     labels: Any
     roots: Any
-    kin: Any
     marks: Any
 
 
@@ -70,13 +68,12 @@ def _move(slot: int, place: int, held: Any) -> None:
     held.order[place] = held.order[slot]
     held.labels[place] = held.labels[slot]
     held.roots[place] = held.roots[slot]
-    held.kin[place] = held.kin[slot]
     held.marks[place] = held.marks[slot]
 
 
 @compiled
 def remember(
-    z: Any, label: int, line: Any, root: int, kin: int, mark: int, held: Any, stats: Any
+    z: Any, label: int, line: Any, root: int, mark: int, held: Any, stats: Any
 ) -> None:
     """Put z in the ring; `root` 0 makes it the root of its own family."""
     ring = len(held.order) // 2
@@ -93,6 +90,5 @@ def remember(
     held.order[slot] = count + 1
     held.labels[slot] = label
     held.roots[slot] = root if root > 0 else count + 1
-    held.kin[slot] = kin
     held.marks[slot] = mark
     stats[_MEMORY_COUNT] += 1

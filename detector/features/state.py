@@ -63,9 +63,6 @@ class Stat(_Columns):
     RUN = auto()
     VOLUME = auto()
     PEAK_VOLUME = auto()
-    ANCHORS = auto()
-    ANCHOR_ROOT = auto()
-    PREVIOUS_ANCHOR_ROOT = auto()
     LAST_ROOT = auto()
     LAST_LOCAL_LABEL = auto()
     LAST_LONE_LABEL = auto()
@@ -91,7 +88,6 @@ class Trace(_Columns):
     ONE_FIELD = auto()
     SEARCH = auto()
     FLIP = auto()
-    STRANGE = auto()
     SCATTERED = auto()
     LONE = auto()
     ROUTINE = auto()
@@ -101,7 +97,6 @@ class Trace(_Columns):
     HOP = auto()
     LONE_SAME = auto()
     SPREAD = auto()
-    LOW_MARGIN = auto()
     HOME = auto()
     NEW_HOME = auto()
     BEYOND = auto()
@@ -115,7 +110,7 @@ NATURAL, KEPT, NATURAL_ROOT, RECORD, AT_HOME = 1, 2, 4, 8, 16
 
 def memory_slots(width: int) -> int:
     """Return how many queries of `width` columns are remembered; half of them the newest."""
-    slot = 4 * width + 25
+    slot = 4 * width + 21
     return max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY_BYTES // slot))
 
 
@@ -139,7 +134,7 @@ class ClientTable:
         self.turns = np.zeros((0, 2), dtype=np.int64)
         self.grow(capacity)
 
-    _MEMORY = ("memory", "lines", "order", "memory_labels", "roots", "kin", "marks")
+    _MEMORY = ("memory", "lines", "order", "memory_labels", "roots", "marks")
     _ARRAYS = (
         *_MEMORY, "stats", "trace", "probes", "changed", "cells", "labels", "peaks", "starts",
         "records", "sweep", "turns",
@@ -152,7 +147,6 @@ class ClientTable:
         self.order = np.zeros((self.capacity, slots), dtype=np.int32)
         self.memory_labels = np.zeros((self.capacity, slots), dtype=np.int32)
         self.roots = np.zeros((self.capacity, slots), dtype=np.int32)
-        self.kin = np.zeros((self.capacity, slots), dtype=np.int32)
         self.marks = np.zeros((self.capacity, slots), dtype=np.uint8)
 
     def grow(self, capacity: int) -> None:

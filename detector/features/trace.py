@@ -21,14 +21,14 @@ _ONE_FIELD, _SEARCH, _STEP, _SYMMETRIC, _EQUAL = (
 _SUM, _LOCAL = int(Trace.SUM), int(Trace.LOCAL)
 _STEPS = int(Trace.STEP)
 _ONE, _SEARCHED = int(Trace.ONE_FIELD), int(Trace.SEARCH)
-_FLIP, _STRANGE, _SCATTERED = int(Trace.FLIP), int(Trace.STRANGE), int(Trace.SCATTERED)
+_FLIP, _SCATTERED = int(Trace.FLIP), int(Trace.SCATTERED)
 _LONE, _ROUTINE = int(Trace.LONE), int(Trace.ROUTINE)
 _SWITCH, _NATURAL_ROOT, _SAME_LABEL = (
     int(t) for t in (Trace.SWITCH, Trace.NATURAL_ROOT, Trace.SAME_LABEL)
 )
 _HOP, _LONE_SAME = int(Trace.HOP), int(Trace.LONE_SAME)
 _RUN, _LAST_LABEL = int(Stat.RUN), int(Stat.LAST_LOCAL_LABEL)
-_SPREAD, _LOW_MARGIN = int(Trace.SPREAD), int(Trace.LOW_MARGIN)
+_SPREAD = int(Trace.SPREAD)
 _HOME, _NEW_HOME, _BEYOND = int(Trace.HOME), int(Trace.NEW_HOME), int(Trace.BEYOND)
 _LAST_LONE = int(Stat.LAST_LONE_LABEL)
 _KEPT, _ABOUT_NATURAL = KEPT, NATURAL_ROOT
@@ -118,10 +118,8 @@ def follow_trace(probe: int, label: int, place: Any, marks: Any, stats: Any, tra
     for i in range(len(trace)):
         trace[i] *= FADING
     trace[_SUM] += 1.0
-    trace[_STRANGE] += marks.strange
     trace[_SCATTERED] += marks.scattered
     trace[_ROUTINE] += marks.routine
-    trace[_LOW_MARGIN] += marks.low_margin
     trace[_HOP] += place.hop
     trace[_SPREAD] += place.spread
     trace[_HOME] += place.home.distance

@@ -92,7 +92,7 @@ def score(
     """
     cells, has_input, labels, scores, margins, time_ms, p_values, broken = batch
     levels, stages, counts, thresholds, volume = tables
-    stats = table[7]
+    stats = table[6]
     # The last two are measured, not asked: fields taken in turn, and the volume.
     turns = len(counts) - 2
     for i in range(begin, len(rows)):

@@ -25,19 +25,16 @@ class Traits:
         natural: Of the local ones: about a record that is natural.
         switches: Of the local ones: about another record than the one before.
         same: That got the label of the conspicuous query before, alike for lone and local ones.
-        strange: Among the strangest 2% of benign queries.
         scattered: Farther from all others than is benign.
-        low_margin: With a margin in the lowest part of benign ones.
         hop: Mean distance from the conspicuous query before, root mean square over the fields in
             shares of their ranges. Random points are .41 apart.
         spread: The same from older ones.
-        home: Mean distance from the record that they go out from or lead to, in the same units; 1 for
-            those that have none.
+        home: Mean distance from the record that they go out from or lead to, in the same units; 1
+            for those that have none.
         moves: Whose home is another than that of the one before.
         beyond: With another label than their home.
         homes: Homes that many in a row went out from or led to, in the client's whole life.
-        records: Natural records that were probed from close by, in the client's whole life.
-        collinear, mirrored: Queries on lines and in mirrors of others, in the whole life.
+        mirrored: Queries in mirrors of others, in the whole life.
     """
 
     queries: float
@@ -53,17 +50,13 @@ class Traits:
     natural: float
     switches: float
     same: float
-    strange: float
     scattered: float
-    low_margin: float
     hop: float
     spread: float
     home: float
     moves: float
     beyond: float
     homes: int
-    records: int
-    collinear: int
     mirrored: int
 
     @property
@@ -101,16 +94,12 @@ def read_traits(view: RowView) -> Traits:
         natural=of(Trace.NATURAL_ROOT, Trace.LOCAL),
         switches=of(Trace.SWITCH, Trace.LOCAL),
         same=float(np.divide(alike, compared)) if compared > 0.0 else 1.0,
-        strange=of(Trace.STRANGE, total),
         scattered=of(Trace.SCATTERED, total),
-        low_margin=of(Trace.LOW_MARGIN, total),
         hop=of(Trace.HOP, total),
         spread=of(Trace.SPREAD, total),
         home=of(Trace.HOME, total),
         moves=of(Trace.NEW_HOME, total),
         beyond=of(Trace.BEYOND, total),
         homes=int(view.stat(Stat.HOMES)),
-        records=int(view.stat(Stat.ANCHORS)),
-        collinear=view.count(frozenset({Probe.COLLINEAR})),
         mirrored=view.count(frozenset({Probe.SYMMETRIC})),
     )

@@ -306,26 +306,6 @@ def test_ordinary_queries_far_from_all_set_no_records(rng: np.random.Generator) 
     assert not any(client.ask(50 * rng.normal(size=D), scores=(1 - s, s)).record for s in scores)
 
 
-def test_each_natural_record_probed_from_close_by_is_an_anchor(rng: np.random.Generator) -> None:
-    client = Watcher(lens(D))
-    for anchors in range(1, 5):
-        record = 30 * rng.normal(size=D)
-        client.ask(record)
-        for _ in range(12):
-            client.ask(record + 1e-2 * rng.normal(size=D))
-        assert client.stat(Stat.ANCHORS) == anchors
-
-
-def test_strange_starting_points_are_no_natural_records(rng: np.random.Generator) -> None:
-    client = Watcher(lens(D))
-    for _ in range(4):
-        record = 30 * rng.normal(size=D)
-        client.ask(record, p_value=0.001)
-        for _ in range(12):
-            client.ask(record + 1e-2 * rng.normal(size=D), p_value=0.001)
-    assert client.stat(Stat.ANCHORS) == 0
-
-
 def test_a_burst_about_another_record_than_before_is_a_routine_if_the_last_was_long(
     rng: np.random.Generator,
 ) -> None:

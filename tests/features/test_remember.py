@@ -7,7 +7,7 @@ import pytest
 
 from detector.features.observation import Probe
 from detector.features.remember import Memory, remember
-from detector.features.state import KEPT, STATS, ClientTable
+from detector.features.state import AT_HOME, KEPT, STATS, ClientTable
 from tests.features.watcher import Watcher, lens
 
 WIDTH = 2
@@ -29,7 +29,7 @@ class Client:
             self.count += 1
             z = np.full(WIDTH, self.count, dtype=np.float32)
             line = (float(self.count), float(-self.count))
-            remember(z, self.count % 7, line, 0, 0, mark, self.held, self.stats)
+            remember(z, self.count % 7, line, 0, mark, self.held, self.stats)
 
     def ordinals(self) -> Sequence[int]:
         """Which queries are held, by slot."""
@@ -67,9 +67,8 @@ def test_a_slot_holds_all_of_one_query(client: Client) -> None:
 def test_a_new_query_is_the_root_of_its_family_unless_it_has_one(client: Client) -> None:
     client.take(3)
     z = np.zeros(WIDTH, dtype=np.float32)
-    remember(z, 0, (0.0, 0.0), 2, 5, 0, client.held, client.stats)
+    remember(z, 0, (0.0, 0.0), 2, 0, client.held, client.stats)
     assert client.held.roots[:4].tolist() == [1, 2, 3, 2]
-    assert client.held.kin[:4].tolist() == [0, 0, 0, 5]
 
 
 def test_conspicuous_queries_survive_ordinary_ones(client: Client) -> None:
@@ -91,6 +90,12 @@ def test_newer_conspicuous_queries_take_the_place_of_older_ones(client: Client) 
     client.take(RING, KEPT)
     client.take(2000, KEPT)
     assert min(client.older()) > RING
+
+
+def test_the_home_outlives_any_number_of_conspicuous_queries(client: Client) -> None:
+    client.take(1, AT_HOME)
+    client.take(3000, KEPT)
+    assert 1 in client.older()
 
 
 def test_ordinary_queries_are_a_sample_of_the_whole_life(client: Client) -> None:

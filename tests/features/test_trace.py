@@ -128,7 +128,7 @@ def test_probed_records_are_natural_where_their_own_query_was(rng: Generator) ->
             for _ in range(8):
                 client.ask(record + 0.02 * rng.normal(size=D), p_value=0.001)
         assert traits(client).natural == natural
-        assert traits(client).records == 6 * natural
+        assert traits(client).homes == 6 * natural
 
 
 def test_searches_of_one_field_are_counted_apart_from_close_queries() -> None:

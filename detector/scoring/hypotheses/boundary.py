@@ -11,7 +11,6 @@ from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     BY_FIELD,
     about_a_record,
-    alternates,
     drawn_around,
     estimates_slopes,
     extent,
@@ -62,7 +61,7 @@ class BoundaryEvasion:
             return estimates_slopes(at) and about_a_record(at) and at.traits.spread < 0.3
         if from_record_to_record(at) or drawn_around(at):
             return False
-        close = at.traits.local >= 0.1 and (about_a_record(at) or alternates(at))
+        close = at.traits.local >= 0.1 and (about_a_record(at) or at.traits.flips >= 0.06)
         return close or walks_beyond(at)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
@@ -107,7 +106,7 @@ class AugmentationMembership(_Membership):
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how many natural records were changed, and how."""
-        records = at.traits.records
+        records = at.traits.homes
         return (
             statement(
                 "augmented_records",

@@ -11,8 +11,8 @@ BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 ONE_REGION = 0.24
 AT_HOME, HOMELESS = 0.16, 0.75
 AWAY = 1.8
+FEW_HOMES = 4
 ENOUGH = 8.0
-ALTERNATING = 0.72
 
 
 def in_one_region(at: Situation) -> bool:
@@ -33,11 +33,13 @@ def about_a_record(at: Situation) -> bool:
     those that walk along the boundary are about a record on its other side.
     """
     t = at.traits
+    if t.homes > FEW_HOMES:
+        return t.natural >= 0.25
     return walks_beyond(at) or (t.home < HOMELESS and (t.home < AT_HOME or t.away < AWAY))
 
 
 def keeps_one_class(at: Situation) -> bool:
-    """Return whether the answers stay with one class, more than where a boundary is searched."""
+    """Return whether the answers stay with one class, more often than not."""
     return at.traits.same >= 0.5
 
 
@@ -52,18 +54,13 @@ def from_record_to_record(at: Situation) -> bool:
     """Return whether one record after another is the home of many queries in a row."""
     t = at.traits
     stays = t.homes >= 3 and t.home < 0.45 and t.spread < 0.45 and t.ratio < 0.9
-    return stays and (t.away < 0.75 or (t.away < (1.05 if t.ratio >= 0.5 else 1.25) and t.moves < 0.12))
+    return stays and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
 
 
 def estimates_slopes(at: Situation) -> bool:
     """Return whether mirrored pairs around a moving point estimate the slope of a score."""
     t = at.traits
     return t.mirrored >= 4 and t.mirrors * t.local >= 0.03 and t.lines < 0.3
-
-
-def alternates(at: Situation) -> bool:
-    """Return whether the label flips again and again between close queries."""
-    return at.traits.same < ALTERNATING and at.traits.flips * at.traits.local >= 0.04
 
 
 def steps_by_field(at: Situation) -> bool:
@@ -102,7 +99,7 @@ def extent(at: Situation) -> Evidence:
 
 def flips(at: Situation) -> Evidence:
     """Return how often the label flipped from close by, and around how many records."""
-    records = max(at.traits.records, 1)
+    records = max(at.traits.homes, 1)
     return statement(
         "boundary_probing",
         f"{percent(at.feature('near_share'))} of {at.query} queries probe from close by and "
