@@ -22,6 +22,7 @@ from tests.scoring.traffic import (
     Attack,
     attribute_sweep,
     benign,
+    close_points,
     event,
     interleave,
     line_search,
@@ -77,6 +78,22 @@ def test_attacks_are_found_among_benign_clients_and_classed(
         if known or not needs_reference:
             assert found[-1].attack_class is attack_class
             assert all(f.calibrated is bool(known) for f in found)
+
+
+def test_where_close_points_go_out_from_tells_what_they_are_for() -> None:
+    """From one record: evasion; from record after record: membership; from none: inversion."""
+    rng = np.random.default_rng(11)
+    nobody = {"age": 75, "amount": 500, "months": 36, "income": 4500.0, "debt": 4000.0, "rate": 1.0}
+    people = [person(rng) for _ in range(12)]
+    bursts = [[someone, *close_points(someone, 19, rng)] for someone in people]
+    streams = {
+        AttackClass.EVASION: [people[0], *close_points(people[0], 200, rng)],
+        AttackClass.MEMBERSHIP: [row for burst in bursts for row in burst],
+        AttackClass.INVERSION: close_points({**nobody, "purpose": "car"}, 200, rng),
+    }
+    for attack_class, rows in streams.items():
+        found = alarms(located(event("eve", i, row) for i, row in enumerate(rows)), KNOWN)
+        assert found[-1].attack_class is attack_class
 
 
 def test_findings_carry_evidence_of_all_three_families_and_where_it_stands() -> None:
