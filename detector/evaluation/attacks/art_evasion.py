@@ -12,29 +12,11 @@ from art.attacks.evasion import BoundaryAttack, HopSkipJump, SignOPTAttack, SimB
 
 from detector.evaluation.attacks.art_estimator import chance, over_image, over_numbers
 from detector.evaluation.attacks.attack import Attacker
+from detector.evaluation.attacks.evader import Evader
 from detector.evaluation.datasets import Coded
 
-STARTS = 30
 ZOO_PARALLEL = 5
 ZOO_DIFFERENCES = (0.01, 0.2)
-
-
-def _start(attacker: Attacker, record: Coded) -> Coded | None:
-    """Return the numbers, (1, k), of a point of another class: random ones, then other records'.
-
-    ART would look for its start with a source of chance that cannot be seeded.
-    """
-    numeric = attacker.space.numeric
-    label = int(attacker.ask(record).labels[0])
-    for attempt in range(STARTS):
-        other: Coded = record.copy()
-        if attempt < STARTS // 2:
-            other[numeric] = attacker.rng.random(len(numeric))
-        else:
-            other[numeric] = attacker.seeds(1)[0, numeric]
-        if int(attacker.ask(other).labels[0]) != label:
-            return other[None, numeric]
-    return None
 
 
 def hop_skip_jump(
@@ -48,14 +30,14 @@ def hop_skip_jump(
         iterations: Steps towards the record.
         evaluations: Queries of the first estimate of the boundary's normal; later ones take more.
     """
-    start = _start(attacker, record)
+    start = Evader.of(attacker, record).start()
     if start is None:
         return
     attack = HopSkipJump(
         over_numbers(attacker, record), max_iter=iterations, init_eval=evaluations, verbose=False
     )
     with chance(attacker.rng):
-        attack.generate(record[None, attacker.space.numeric], x_adv_init=start)
+        attack.generate(record[None, attacker.space.numeric], x_adv_init=start[None])
 
 
 def hop_skip_jump_record(attacker: Attacker) -> None:
@@ -69,12 +51,12 @@ def hop_skip_jump_record(attacker: Attacker) -> None:
 def boundary_walk(attacker: Attacker) -> None:
     """Walk along the boundary towards a record: an orthogonal step, then one inwards."""
     record = attacker.seeds(1)[0]
-    start = _start(attacker, record)
+    start = Evader.of(attacker, record).start()
     if start is None:
         return
     attack = BoundaryAttack(over_numbers(attacker, record), targeted=False, verbose=False)
     with chance(attacker.rng):
-        attack.generate(record[None, attacker.space.numeric], x_adv_init=start)
+        attack.generate(record[None, attacker.space.numeric], x_adv_init=start[None])
 
 
 def sign_opt(attacker: Attacker) -> None:
