@@ -1,8 +1,9 @@
 """What is tuned on and what is held out: data sets, models, attack variants and benign kinds.
 
-Fixed in code before anything was tuned. Nobody looks at a held-out stream while changing a
-detector; the figures that are reported come from `held_out` alone. `demo` is held out in its data
-sets and models only: its log shows attack variants and benign kinds of both splits.
+Fixed in code before anything was tuned; later only the tuned side grew, by `TUNING_ONLY`. Nobody
+looks at a held-out stream while changing a detector; the figures that are reported come from
+`held_out` alone. `demo` is held out in its data sets and models only: its log shows attack variants
+and benign kinds of both splits, without `TUNING_ONLY`.
 """
 
 from dataclasses import dataclass
@@ -82,9 +83,19 @@ DEPLOYMENTS: dict[Split, tuple[Deployment, ...]] = {
     ),
 }
 
+# Variants that widen what is tuned on, lest rules fit a technique's one variant. The demo goes
+# without them: its log is small, and shows every technique of the signature table already.
+TUNING_ONLY = frozenset(
+    {
+        "natural_segments", "nes_random", "es_inversion", "cem_inversion", "latent_walk",
+        "rays_distance", "gaussian_augmentation", "neighbourhood", "rays", "evolutionary", "geoda",
+        "nes_evasion", "es_evasion", "greedy", "one_pixel",
+    }
+)  # fmt: skip
 # Every technique of the signature table has a variant on both sides where it has more than one
-# form; functionally equivalent extraction, SignOPT and square search are held out whole.
-TUNED_ATTACKS = frozenset(
+# form; functionally equivalent extraction, SignOPT and square search are held out whole, descent
+# by scores and changes of few fields are tuned on only.
+TUNED_ATTACKS = TUNING_ONLY | frozenset(
     {
         "path_finding", "path_finding_natural", "uniform", "uniform_grid", "random_segments",
         "jbda", "copycat", "active_learning", "dfme", "nes", "brep", "latent", "sweep",

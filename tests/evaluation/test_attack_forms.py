@@ -3,30 +3,10 @@
 import numpy as np
 import pytest
 
-from detector.evaluation.attacks import ATTACKS
-from detector.evaluation.attacks.attack import Attacker
 from detector.evaluation.datasets import Coded
 from detector.evaluation.models import Target
-from detector.evaluation.recorder import Recorder
 from detector.evaluation.space import Space
-
-
-def run(name: str, target: Target, budget: int, seed: int = 1) -> Attacker:
-    [attack] = [a for a in ATTACKS if a.name == name]
-    someone = Attacker(
-        oracle=Recorder(target, budget),
-        space=Space(target.dataset),
-        natural=target.outside,
-        foreign=target.outside[::-1],
-        candidates=np.concatenate([target.members[:50], target.outside[:50]]),
-        rng=np.random.default_rng(seed),
-    )
-    attack.execute(someone)
-    return someone
-
-
-def points(someone: Attacker) -> Coded:
-    return someone.space.encode(someone.oracle.rows())
+from tests.evaluation.attackers import points, run
 
 
 def changed_fields(rows: Coded) -> Coded:

@@ -12,13 +12,14 @@ from detector.evaluation.splits import (
     SEEDS,
     TUNED_ATTACKS,
     TUNED_BENIGN,
+    TUNING_ONLY,
     Deployment,
     Split,
     benign_kinds_of,
 )
 
 EVERYWHERE = sorted({d for split in Split for d in DEPLOYMENTS[split]}, key=str)
-ONE_SIDED = {"functionally_equivalent", "random_square"}
+ONE_SIDED = {"functionally_equivalent", "random_square", "score_descent", "few_fields"}
 
 
 def model_id(deployment: Deployment, seed: int = 1) -> str:
@@ -46,8 +47,14 @@ def test_every_variant_is_either_tuned_on_or_held_out() -> None:
 def test_a_split_runs_its_own_variants() -> None:
     assert {a.name for a in attacks_of(Split.TUNING)} == TUNED_ATTACKS
     assert {a.name for a in attacks_of(Split.HELD_OUT)} == HELD_OUT_ATTACKS
-    assert {a.technique for a in attacks_of(Split.DEMO)} == {
-        a.technique for a in ATTACKS if not a.is_volume
+
+
+def test_the_demo_shows_each_technique_of_both_sides_and_no_variant_for_tuning_alone() -> None:
+    assert TUNING_ONLY < TUNED_ATTACKS
+    shown = attacks_of(Split.DEMO)
+    assert TUNING_ONLY.isdisjoint(a.name for a in shown)
+    assert {a.technique for a in shown} == {
+        a.technique for a in ATTACKS if not a.is_volume and a.name not in TUNING_ONLY
     }
 
 

@@ -10,6 +10,8 @@ from detector.evaluation.attacks import (
     art_evasion,
     art_extraction,
     data_free,
+    decision_evasion,
+    evolution,
     functionally_equivalent,
     harvesting,
     inversion,
@@ -20,9 +22,11 @@ from detector.evaluation.attacks import (
     path_finding,
     random_queries,
     random_square,
+    rays,
+    score_evasion,
 )
 from detector.evaluation.attacks.attack import SCORES, SLOW, Attack, Pace
-from detector.evaluation.splits import HELD_OUT_ATTACKS, TUNED_ATTACKS, Split
+from detector.evaluation.splits import HELD_OUT_ATTACKS, TUNED_ATTACKS, TUNING_ONLY, Split
 from detector.scoring.finding import AttackClass
 
 _EXTRACTION, _INVERSION = AttackClass.EXTRACTION, AttackClass.INVERSION
@@ -50,6 +54,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("latin_hypercube", "equation_solving", _EXTRACTION, 500, random_queries.latin_hypercube),
     Attack("lowd_meek", "line_search", _EXTRACTION, 600, line_search.lowd_meek),
     Attack("random_segments", "line_search", _EXTRACTION, 600, line_search.random_segments),
+    Attack("natural_segments", "line_search", _EXTRACTION, 600, line_search.natural_segments),
     Attack(
         "functionally_equivalent",
         "functionally_equivalent",
@@ -87,6 +92,12 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("brep_wide", "sphere_sampling", _INVERSION, 1200, inversion.wide_spheres),
     Attack("latent", "latent_search", _INVERSION, 600, latent.latent_search, SCORES),
     Attack("latent_genetic", "latent_search", _INVERSION, 600, latent.genetic_search, SCORES),
+    Attack(
+        "nes_random", "confidence_ascent", _INVERSION, 960, inversion.random_start_ascent, SCORES
+    ),
+    Attack("es_inversion", "confidence_ascent", _INVERSION, 600, evolution.es_inversion, SCORES),
+    Attack("cem_inversion", "latent_search", _INVERSION, 400, evolution.cem_inversion, SCORES),
+    Attack("latent_walk", "latent_search", _INVERSION, 400, latent.latent_walk, SCORES),
     Attack("sweep", "attribute_sweep", _INVERSION, 800, inversion.attribute_sweep),
     Attack("sweep_shuffled", "attribute_sweep", _INVERSION, 800, inversion.shuffled_sweep),
     Attack("hsj_distance", "boundary_distance", _MEMBERSHIP, 1000, membership.boundary_distance),
@@ -99,6 +110,15 @@ ATTACKS: tuple[Attack, ...] = (
         800,
         membership.field_augmentation,
     ),
+    Attack("rays_distance", "boundary_distance", _MEMBERSHIP, 1000, rays.rays_distance),
+    Attack(
+        "gaussian_augmentation",
+        "augmentation_bursts",
+        _MEMBERSHIP,
+        800,
+        membership.gaussian_augmentation,
+    ),
+    Attack("neighbourhood", "augmentation_bursts", _MEMBERSHIP, 600, membership.neighbourhood),
     Attack("roster", "roster", _MEMBERSHIP, 300, membership.roster, detectable=False),
     Attack(
         "roster_slow", "roster", _MEMBERSHIP, 300, membership.roster, detectable=False, pace=SLOW
@@ -109,6 +129,13 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("simba", "coordinate_steps", _EVASION, 600, art_evasion.simba, SCORES),
     Attack("zoo", "coordinate_steps", _EVASION, 600, art_evasion.zoo, SCORES),
     Attack("square", "random_square", _EVASION, 1000, random_square.square, SCORES),
+    Attack("rays", "boundary_walk", _EVASION, 800, rays.rays),
+    Attack("evolutionary", "boundary_walk", _EVASION, 800, decision_evasion.evolutionary),
+    Attack("geoda", "boundary_walk", _EVASION, 800, decision_evasion.geoda),
+    Attack("nes_evasion", "score_descent", _EVASION, 800, score_evasion.nes_evasion, SCORES),
+    Attack("es_evasion", "score_descent", _EVASION, 600, evolution.es_evasion, SCORES),
+    Attack("greedy", "coordinate_steps", _EVASION, 600, score_evasion.greedy, SCORES),
+    Attack("one_pixel", "few_fields", _EVASION, 600, score_evasion.one_pixel, SCORES),
     Attack(
         "harvest_burst",
         "harvesting",
@@ -136,9 +163,11 @@ def attacks_of(split: Split) -> tuple[Attack, ...]:
     """Return the variants of a split: the tuned ones, the held-out ones, or for the demo both.
 
     The demo leaves out those with a pace of their own, which would outweigh or outlast all the
-    rest of its log.
+    rest of its log, and those that are for tuning alone.
     """
     if split is Split.DEMO:
-        return tuple(attack for attack in ATTACKS if attack.pace is None)
+        return tuple(
+            attack for attack in ATTACKS if attack.pace is None and attack.name not in TUNING_ONLY
+        )
     names = TUNED_ATTACKS if split is Split.TUNING else HELD_OUT_ATTACKS
     return tuple(attack for attack in ATTACKS if attack.name in names)

@@ -8,46 +8,80 @@ spheres: Kahla et al., "Label-Only Model Inversion Attacks via Boundary Repulsio
 (BREP-MI). Attribute sweep: Fredrikson et al., "Privacy in Pharmacogenetics", USENIX Security 2014.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from detector.evaluation.attacks.attack import Attacker, unit
 from detector.evaluation.datasets import Coded
 
-PAIRS = 8
+NES_PAIRS = 8
 NES_STEP = 0.05
 NES_SIGMA = 0.05
+RANDOM_START_PAIRS = (4, 12)
+RANDOM_START_SIGMAS = (0.02, 0.1)
 FORWARD_STEP = 0.02
 SPSA_STEPS = 480
 SPSA_PATIENCE = 20
 SMALLEST_SCORE = 1e-6
 
 
-def _start(attacker: Attacker) -> Coded:
-    """The grey image, or a natural record; categories stay what they are."""
-    start: Coded = attacker.seeds(1)[0]
+Begin = Callable[[Attacker], Coded]
+
+
+def start(attacker: Attacker) -> Coded:
+    """Return the grey image, or a natural record; categories stay what they are."""
+    point: Coded = attacker.seeds(1)[0]
     if attacker.rng.random() < 0.5:
-        start[attacker.space.numeric] = 0.5
-    return start
+        point[attacker.space.numeric] = 0.5
+    return point
 
 
-def antithetic_ascent(attacker: Attacker) -> None:
-    """Climb one class's score with plus-minus pairs about a moving point."""
-    victim, point, numeric = attacker.victim_class(), _start(attacker), attacker.space.numeric
+def _natural(attacker: Attacker) -> Coded:
+    point: Coded = attacker.seeds(1)[0]
+    return point
+
+
+def _random(attacker: Attacker) -> Coded:
+    """Return a point whose numbers are random and whose categories are a natural record's."""
+    point: Coded = attacker.seeds(1)[0]
+    point[attacker.space.numeric] = attacker.rng.random(len(attacker.space.numeric))
+    return point
+
+
+def _antithetic(
+    attacker: Attacker, begin: Begin, elsewhere: Begin, *, pairs: int, sigma: float
+) -> None:
+    """Climb one class's score; where a plateau tells nothing, begin elsewhere."""
+    victim, point = attacker.victim_class(), begin(attacker)
+    numeric = attacker.space.numeric
     for _ in range(60):
-        noise = np.zeros((PAIRS, len(point)))
-        noise[:, numeric] = attacker.rng.normal(size=(PAIRS, len(numeric)))
-        pairs = np.stack([point + NES_SIGMA * noise, point - NES_SIGMA * noise], axis=1)
-        scores = attacker.ask(pairs.reshape(-1, len(point))).scores[:, victim].reshape(-1, 2)
+        noise = np.zeros((pairs, len(point)))
+        noise[:, numeric] = attacker.rng.normal(size=(pairs, len(numeric)))
+        both = np.stack([point + sigma * noise, point - sigma * noise], axis=1)
+        scores = attacker.ask(both.reshape(-1, len(point))).scores[:, victim].reshape(-1, 2)
         gradient = ((scores[:, 0] - scores[:, 1])[:, None] * noise).mean(axis=0)
-        if not gradient.any():  # a plateau tells nothing: begin elsewhere
-            point = attacker.seeds(1)[0]
+        if not gradient.any():
+            point = elsewhere(attacker)
             continue
         point = np.clip(point + NES_STEP * unit(gradient) * np.sqrt(len(numeric)) / 2, 0, 1)
 
 
+def antithetic_ascent(attacker: Attacker) -> None:
+    """Climb one class's score with plus-minus pairs about a moving point."""
+    _antithetic(attacker, start, _natural, pairs=NES_PAIRS, sigma=NES_SIGMA)
+
+
+def random_start_ascent(attacker: Attacker) -> None:
+    """Climb one class's score from random points, with few or many pairs, near or far."""
+    pairs = int(attacker.rng.choice(RANDOM_START_PAIRS))
+    sigma = float(attacker.rng.choice(RANDOM_START_SIGMAS))
+    _antithetic(attacker, _random, _random, pairs=pairs, sigma=sigma)
+
+
 def forward_ascent(attacker: Attacker) -> None:
     """Climb one class's score, one forward difference for every coordinate and step."""
-    victim, point, numeric = attacker.victim_class(), _start(attacker), attacker.space.numeric
+    victim, point, numeric = attacker.victim_class(), start(attacker), attacker.space.numeric
     for _ in range(30):
         probes = np.repeat(point[None], len(numeric) + 1, axis=0)
         probes[np.arange(1, len(probes)), numeric] += FORWARD_STEP
@@ -70,7 +104,7 @@ def simultaneous_ascent(attacker: Attacker) -> None:
     more; a long plateau tells nothing, so the search begins elsewhere.
     """
     victim, numeric, rng = attacker.victim_class(), attacker.space.numeric, attacker.rng
-    point, idle = _start(attacker), 0
+    point, idle = start(attacker), 0
     first_step, first_probe = rng.uniform(0.1, 0.3), rng.uniform(0.03, 0.1)
     for k in range(SPSA_STEPS):
         signs = np.zeros_like(point)

@@ -20,6 +20,11 @@ INDIVIDUALS = 30
 GENERATIONS = 20
 MUTATED = 0.25
 LARGEST_GENE = 2.5
+WALKED = 10
+WALK_STEPS = 25
+NEIGHBOURS = 16
+STRIDE = 0.6
+SHORTER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +88,17 @@ def genetic_search(attacker: Attacker) -> None:
         scores = attacker.ask(components.points(young)).scores[:, victim]
         alive = np.concatenate([alive[best], young])
         fitness = np.concatenate([fitness[best], scores])
+
+
+def latent_walk(attacker: Attacker) -> None:
+    """Go to the best of some latent neighbours while one is better, otherwise look nearer."""
+    victim, components = attacker.victim_class(), _components(attacker, WALKED)
+    count, stride, best = len(components.axes), STRIDE, -np.inf
+    here = attacker.rng.normal(size=count)
+    for _ in range(WALK_STEPS):
+        around = here + stride * attacker.rng.normal(size=(NEIGHBOURS, count))
+        scores = attacker.ask(components.points(around)).scores[:, victim]
+        if scores.max() > best:
+            best, here = scores.max(), around[scores.argmax()]
+        else:
+            stride *= SHORTER

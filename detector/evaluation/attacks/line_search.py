@@ -1,7 +1,9 @@
 """Line search for the boundary.
 
 Lowd and Meek, "Adversarial Learning", KDD 2005 (coordinate search
-from a boundary point), and random segments between opposite labels (Tramèr et al. 2016, 6.2).
+from a boundary point), and random segments between opposite labels (Tramèr et al. 2016, 6.2). The
+first bisection of Lowd and Meek, between two instances of opposite labels, again and again gives
+boundary points as training rows.
 """
 
 import numpy as np
@@ -10,6 +12,8 @@ from detector.evaluation.attacks.attack import Attacker, unit
 from detector.evaluation.datasets import Coded
 
 STEPS = 14
+NATURAL_STEPS = 9
+NATURAL_SEGMENTS = 60
 
 
 def opposite(attacker: Attacker, tries: int = 64) -> tuple[Coded, Coded, int]:
@@ -27,9 +31,11 @@ def opposite(attacker: Attacker, tries: int = 64) -> tuple[Coded, Coded, int]:
     return first, points[-1], label
 
 
-def bisect(attacker: Attacker, inside: Coded, outside: Coded, label: int) -> Coded:
+def bisect(
+    attacker: Attacker, inside: Coded, outside: Coded, label: int, steps: int = STEPS
+) -> Coded:
     """Shrink a segment between labels; returns the end that still has `label`."""
-    for _ in range(STEPS):
+    for _ in range(steps):
         middle = (inside + outside) / 2
         if int(attacker.ask(middle).labels[0]) == label:
             inside = middle
@@ -58,3 +64,13 @@ def random_segments(attacker: Attacker) -> None:
         far = np.clip(start + direction * np.sqrt(attacker.space.size), 0.0, 1.0)
         if int(attacker.ask(far).labels[0]) != label:
             bisect(attacker, start, far, label)
+
+
+def natural_segments(attacker: Attacker) -> None:
+    """Bisect between natural records of opposite labels, the second with the first's categories."""
+    for _ in range(NATURAL_SEGMENTS):
+        ends = np.repeat(attacker.seeds(1), 2, axis=0)
+        ends[1, attacker.space.numeric] = attacker.seeds(1)[0, attacker.space.numeric]
+        labels = attacker.ask(ends).labels
+        if labels[0] != labels[1]:
+            bisect(attacker, ends[0], ends[1], int(labels[0]), NATURAL_STEPS)

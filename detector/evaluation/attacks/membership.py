@@ -15,6 +15,10 @@ from detector.evaluation.attacks.attack import Attacker
 AUGMENTATIONS = 20
 ITERATIONS = 3
 EVALUATIONS = 20
+NOISY_COPIES = 24
+NOISE_SIZES = (0.03, 0.1)
+NEIGHBOURS = 11
+NEIGHBOUR_SIZE = 0.03
 
 
 def boundary_distance(attacker: Attacker) -> None:
@@ -58,6 +62,27 @@ def field_augmentation(attacker: Attacker) -> None:
         points = np.repeat(attacker.space.encode(record), AUGMENTATIONS, axis=0)
         for point in points[1:]:
             point[rng.choice(numeric, share, replace=False)] += rng.normal(0, size, share)
+        attacker.ask(points)
+
+
+def gaussian_augmentation(attacker: Attacker) -> None:
+    """Ask for each candidate and then for copies with noise in all of its numbers."""
+    numeric, size = attacker.space.numeric, float(attacker.rng.choice(NOISE_SIZES))
+    for record in attacker.rng.permutation(attacker.candidates):
+        points = np.repeat(attacker.space.encode(record), NOISY_COPIES + 1, axis=0)
+        points[1:, numeric] += attacker.rng.normal(0, size, (NOISY_COPIES, len(numeric)))
+        attacker.ask(points)
+
+
+def neighbourhood(attacker: Attacker) -> None:
+    """Compare each candidate with neighbours that differ from it in a third of the numbers."""
+    numeric, rng = attacker.space.numeric, attacker.rng
+    share = max(1, len(numeric) // 3)
+    for record in rng.permutation(attacker.candidates):
+        points = np.repeat(attacker.space.encode(record), NEIGHBOURS + 1, axis=0)
+        for point in points[1:]:
+            changed = rng.choice(numeric, share, replace=False)
+            point[changed] += rng.normal(0, NEIGHBOUR_SIZE, share)
         attacker.ask(points)
 
 

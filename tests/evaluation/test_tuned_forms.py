@@ -1,0 +1,77 @@
+"""Inversion, membership and extraction of the tuning split: what they reach and how they ask."""
+
+import numpy as np
+import pytest
+
+from detector.evaluation.models import Target
+from tests.evaluation.attackers import points, run, run_once
+
+
+@pytest.mark.parametrize(  # with seeds whose start is not in the class already
+    ("name", "seed"),
+    [("nes_random", 1), ("nes_random", 2), ("es_inversion", 0), ("es_inversion", 1),
+     ("cem_inversion", 0), ("cem_inversion", 1), ("latent_walk", 0), ("latent_walk", 1)],
+)  # fmt: skip
+def test_inversion_raises_the_score_of_one_class(
+    digits_target: Target, name: str, seed: int
+) -> None:
+    scores = run_once(name, digits_target, 900, seed).oracle.answers().scores
+    before, after = scores[:20].mean(axis=0), scores[-20:].mean(axis=0)
+    victim = after.argmax()
+    assert after[victim] > max(0.8, before[victim] + 0.2)
+
+
+def test_a_random_start_leaves_only_categories_natural(churn_target: Target) -> None:
+    someone = run("nes_random", churn_target, 8)
+    categorical = [field.is_categorical for field in churn_target.dataset.fields]
+    rows = someone.oracle.rows()
+    assert (rows[:, categorical] == rows[0, categorical]).all()
+    known = {tuple(row[~np.array(categorical)]) for row in someone.natural}
+    assert tuple(rows[0, ~np.array(categorical)]) not in known
+
+
+def test_the_cross_entropy_method_narrows(digits_target: Target) -> None:
+    someone = run_once("cem_inversion", digits_target, 400)
+    spread = points(someone).reshape(20, 20, -1)[:, :, someone.space.numeric].std(axis=1)
+    assert np.median(spread[-1]) < 0.7 * np.median(spread[0])
+
+
+def test_a_latent_walk_stays_in_ten_dimensions(digits_target: Target) -> None:
+    someone = run_once("latent_walk", digits_target, 400)
+    natural = someone.space.encode(someone.natural)
+    mean = natural.mean(axis=0)
+    axes = np.linalg.svd(natural - mean, full_matrices=False)[2][:10]
+    cube = points(someone)
+    inside = (cube > 0) & (cube < 1)  # requests are clipped to the ranges
+    made = mean + (cube - mean) @ axes.T @ axes
+    outside = np.linalg.norm((cube - made) * inside) / np.linalg.norm((cube - mean) * inside)
+    assert outside < 0.5
+
+
+def test_gaussian_augmentation_changes_every_number_of_each_copy(cancer_target: Target) -> None:
+    rows = run("gaussian_augmentation", cancer_target, 75).oracle.rows().reshape(3, 25, -1)
+    candidates = cancer_target.as_sent(run("roster", cancer_target, 1).candidates)
+    known = {tuple(row) for row in candidates}
+    assert all(tuple(copies[0]) in known for copies in rows)
+    assert (rows[:, 1:] != rows[:, :1]).mean() > 0.9  # some are clipped to where they were
+
+
+def test_neighbours_differ_from_their_record_in_a_third_of_the_numbers(
+    cancer_target: Target,
+) -> None:
+    rows = run("neighbourhood", cancer_target, 36).oracle.rows().reshape(3, 12, -1)
+    changed = (rows[:, 1:] != rows[:, :1]).sum(axis=2)
+    assert changed.max() == 30 // 3
+
+
+def test_natural_segments_are_halved_between_opposite_labels(churn_target: Target) -> None:
+    someone = run("natural_segments", churn_target, 200)
+    cube, labels = points(someone), someone.oracle.answers().labels
+    first = next(i for i in range(0, 150, 2) if labels[i] != labels[i + 1])
+    start, end, *between = cube[first : first + 11]
+    along = [(p - start) @ (end - start) / ((end - start) @ (end - start)) for p in between]
+    assert along[0] == pytest.approx(0.5, abs=1e-3)
+    sizes = np.abs(np.diff(along))
+    assert np.allclose(sizes, 0.5 ** np.arange(2, 10), atol=1e-3)
+    nearby = start + np.outer(along, end - start)
+    assert np.abs(nearby - between).max() < 0.05  # whole numbers are rounded
