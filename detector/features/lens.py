@@ -19,7 +19,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
     """
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
-        return Lens(0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, np.zeros((1, width)))
+        return Lens(0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, np.zeros((1, width)))
     fields = reference.fields
     steps = fields.grid / fields.scale
     fine = steps[(steps > 0.0) & (steps < COARSE)]
@@ -35,6 +35,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         scale=fields.scale,
         span=spans(fields),
         grid=fields.grid,
+        lattice=_lattice(fields),
         centroids=reference.centroids,
     )
 
@@ -43,6 +44,17 @@ def spans(fields: Fields) -> NDArray[np.float64]:
     """Return the (d,) ranges of the numbers in scaled units, 1 where there are none."""
     ranges = (fields.knots[:, -1] - fields.knots[:, 0]) / fields.scale
     return np.where(ranges > 0.0, ranges, 1.0)
+
+
+def _lattice(fields: Fields) -> NDArray[np.float64]:
+    """Return the (d,) mean scaled steps of gridless numbers that take few values, 0 for others.
+
+    Standardised whole numbers are such: two of them are halved by a third all the time.
+    """
+    knots = np.round((fields.knots - fields.center[:, None]) / fields.scale[:, None], 4)
+    values = np.array([len(np.unique(row)) for row in knots])
+    few = np.isfinite(knots[:, 0]) & (fields.grid == 0.0) & (2 * values < knots.shape[1])
+    return np.where(few, spans(fields) / np.maximum(values - 1, 1), 0.0)
 
 
 def view_cells(cells: Floats, reference: Reference | None) -> NDArray[np.float32]:

@@ -59,6 +59,8 @@ class Observation(NamedTuple):
         routine: Record after record is treated alike: one field is tried with the values of the
             record before, or a burst of close queries follows on another.
         tells_routine: Whether the query could tell that.
+        aligned: Several remembered queries place it: one field changes about the centre of a pair
+            of changes in another, or several fields stand in the span of few conspicuous queries.
     """
 
     probe: Probe
@@ -72,6 +74,7 @@ class Observation(NamedTuple):
     low_margin: bool
     routine: bool
     tells_routine: bool
+    aligned: bool
 
 
 PROBES = len(Probe)

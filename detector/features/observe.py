@@ -18,6 +18,7 @@ from detector.features.observation import Probe
 from detector.features.relation import least_fields, neighbours, relate
 from detector.features.remember import Memory, remember
 from detector.features.search import leaves_grid
+from detector.features.span import in_span
 from detector.features.state import KEPT, NATURAL, NATURAL_ROOT, RECORD, Stat
 from detector.features.trace import Marks, follow_trace, place_of
 from detector.kit.compiled import compiled
@@ -54,7 +55,8 @@ class Lens(NamedTuple):
 
     `gridded`: most numbers are so coarsely rounded that points stand on lines by chance. `rounded`:
     the scaled step that the others are rounded to. `near`, `typical` and `far` are scaled distances
-    to the nearest remembered query; `span` are the fields' ranges in scaled units.
+    to the nearest remembered query; `span` are the fields' ranges in scaled units and `lattice` the
+    steps of those that take few values without a natural grid, else 0.
     """
 
     calibrated: int
@@ -67,6 +69,7 @@ class Lens(NamedTuple):
     scale: Any
     span: Any
     grid: Any
+    lattice: Any
     centroids: Any
 
 
@@ -142,8 +145,11 @@ def _look(
         tells, routine = follow_burst(root, stats)
     # A narrow group near the boundary is unsure about much the same input again and again.
     low = low and (probe != _FAR or beside.distance >= APART * lens.typical)
-    marks = Marks(strange, broken > 0, off_grid, scattered, flip, record, routine, low)
-    if unnatural or scattered or _ONE_FIELD <= probe < _FAR:
+    conspicuous = unnatural or scattered or _ONE_FIELD <= probe < _FAR
+    spanned = conspicuous and lens.calibrated == 1 and probe > _STEP and in_span(z, held)
+    aligned = relation.crossed or spanned
+    marks = Marks(strange, broken > 0, off_grid, scattered, flip, record, routine, low, aligned)
+    if conspicuous:
         mark |= _KEPT
         home = follow_home(z, label, held, stats, lens)
         place = place_of(z, beside, mark, home, held, lens)
@@ -162,7 +168,8 @@ def _pack(probe: int, broken: int, marks: Any, tells: bool) -> int:
     code = (probe * 2 + int(marks.record)) * 2 + int(marks.flip)
     code = ((code * 2 + int(marks.strange)) * 2 + int(broken > 0)) * 2 + int(broken > 1)
     code = ((code * 2 + int(marks.off_grid)) * 2 + int(marks.scattered)) * 2
-    return ((code + int(marks.low_margin)) * 2 + int(marks.routine)) * 2 + int(tells)
+    code = ((code + int(marks.low_margin)) * 2 + int(marks.routine)) * 2 + int(tells)
+    return code * 2 + int(marks.aligned)
 
 
 @compiled
@@ -182,7 +189,7 @@ def observe(
     follow_time(stats, time_ms)
     low = follow_margin(stats, margin, lens)
     probe, tells, level = _FIRST, False, 0
-    marks = Marks(False, False, False, False, False, False, False, low)
+    marks = Marks(False, False, False, False, False, False, False, low, False)
     if has_input:
         level = broken
         probe, marks, tells = _look(row, z, cells, label, scores, p_value, broken, low, lens, table)

@@ -8,7 +8,7 @@ from detector.features import geometry
 from detector.features.observation import Probe
 from detector.features.search import follow_sweep, leaves_record, one_field_probe
 from detector.features.state import KEPT, Stat
-from detector.features.structure import closes_pair, line_or_mirror, older_natural
+from detector.features.structure import closes_cross, closes_pair, line_or_mirror, older_natural
 from detector.features.turns import follow_turns
 from detector.kit.compiled import compiled
 
@@ -55,12 +55,20 @@ class Neighbours(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """How a query relates to the memory: its probe, the slot `base` that it goes out from or -1."""
+    """How a query relates to the memory.
+
+    Attributes:
+        probe: As in `Probe`.
+        base: The slot that it goes out from, or -1.
+        routine, tells: As in `Observation`.
+        crossed: One field changes, about the centre of a pair of changes in another.
+    """
 
     probe: int
     base: int
     routine: bool
     tells: bool
+    crossed: bool
 
 
 @compiled
@@ -138,16 +146,19 @@ def relate(
 ) -> Any:  # fmt: skip
     """Return the relation of a query to its neighbours, and follow searches, sweeps and turns."""
     if beside.equal >= 0:
-        return Relation(_REPEAT, beside.equal, False, False)
+        return Relation(_REPEAT, beside.equal, False, False, False)
     if beside.one >= 0 and len(z) >= MIN_FIELDS:
         base = held.queries[beside.one]
         if stats[_LAST_ONE_FIELD] != beside.field + 1:
             stats[_TURN_GAIN] = follow_turns(beside.field, len(z), turns)
         probe = one_field_probe(z, cells, beside.field, base, held.queries, held.order, stats, lens)
         tells, routine = follow_sweep(z, beside.field, stats, sweep, base)
-        return Relation(probe, beside.one, routine, tells)
+        crossed = lens.calibrated == 1 and closes_cross(
+            z, cells, beside.field, base, lens, held.queries, held.order
+        )
+        return Relation(probe, beside.one, routine, tells, crossed)
     if beside.nearest >= 0:
         tells = leaves_record(stats)
         probe, slot = _several_fields(z, line, beside, least, lens, held, stats)
-        return Relation(probe, slot, False, tells)
-    return Relation(_FIRST, -1, False, False)
+        return Relation(probe, slot, False, tells, False)
+    return Relation(_FIRST, -1, False, False, False)

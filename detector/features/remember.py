@@ -72,9 +72,7 @@ def _move(slot: int, place: int, held: Any) -> None:
 
 
 @compiled
-def remember(
-    z: Any, label: int, line: Any, root: int, mark: int, held: Any, stats: Any
-) -> None:
+def remember(z: Any, label: int, line: Any, root: int, mark: int, held: Any, stats: Any) -> None:
     """Put z in the ring; `root` 0 makes it the root of its own family."""
     ring = len(held.order) // 2
     count = int(stats[_MEMORY_COUNT])

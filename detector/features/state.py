@@ -100,6 +100,7 @@ class Trace(_Columns):
     HOME = auto()
     NEW_HOME = auto()
     BEYOND = auto()
+    SPANNED = auto()
 
 
 STATS = len(Stat)

@@ -11,6 +11,11 @@ from detector.kit.compiled import compiled
 
 _COLLINEAR, _SYMMETRIC = int(Probe.COLLINEAR), int(Probe.SYMMETRIC)
 _NATURAL_ROOT = NATURAL_ROOT
+# Two coordinates halved by chance; a value so near to a grid is on it, others have six digits.
+CHANCE = 1e-3
+ON_GRID = 0.02
+DIGITS = 1e-5
+LEAST_STEPS = 4.0
 
 
 @compiled
@@ -82,3 +87,82 @@ def older_natural(j: int, k: int, order: Any, marks: Any) -> int:
     if about_j != about_k:
         return j if about_j else k
     return j if order[j] < order[k] else k
+
+
+@compiled
+def _other_field(a: Any, b: Any, field: int) -> int:
+    """Return the number besides `field` in which a and b differ, -1 unless there is just one."""
+    other = -1
+    for j in range(len(a)):
+        if j == field or a[j] == b[j] or (np.isnan(a[j]) and np.isnan(b[j])):
+            continue
+        if other >= 0 or not (geometry.is_number(a[j]) and geometry.is_number(b[j])):
+            return -1
+        other = j
+    return other
+
+
+@compiled
+def _rounding(cell: float, field: int, lens: Any) -> float:
+    """Return the scaled step that a value is rounded to: its field's, or that of its digits."""
+    grid = lens.grid[field]
+    multiple = cell / grid if grid > 0.0 else 0.5
+    if abs(multiple - np.round(multiple)) < ON_GRID:
+        return grid / lens.scale[field]
+    return max(DIGITS * abs(cell) / lens.scale[field], lens.lattice[field])
+
+
+@compiled
+def _centred(x: float, y: float, middle: float, step: float) -> float:
+    """Return the chance that `middle` halves x and y as well as it does, 1 where it does not.
+
+    `step` is the scaled step that they are rounded to.
+    """
+    extent = abs(np.float64(x) - y)
+    slack = step + geometry.ROUNDING * (abs(np.float64(x)) + abs(np.float64(y)))
+    if abs(0.5 * (np.float64(x) + y) - middle) > slack or extent < LEAST_STEPS * slack:
+        return 1.0
+    return slack / extent
+
+
+@compiled
+def _pair_beside(z: Any, cells: Any, field: int, j: int, k: int, lens: Any, memory: Any) -> float:
+    """Return the chance that two remembered queries are a pair in another field about z by chance.
+
+    1 where they are none.
+    """
+    other = _other_field(z, memory[j], field)
+    if other < 0 or memory[k, field] != memory[j, field]:
+        return 1.0
+    if _other_field(z, memory[k], field) != other:
+        return 1.0
+    x = memory[j, other]
+    cell = cells[other] + lens.scale[other] * (np.float64(x) - z[other])
+    return _centred(x, memory[k, other], z[other], _rounding(cell, other, lens))
+
+
+@compiled
+def closes_cross(
+    z: Any, cells: Any, field: int, partner: Any, lens: Any, memory: Any, order: Any
+) -> bool:
+    """Whether z and its partner in one field have the midpoint of a pair in another field.
+
+    Differences by coordinate are taken so (Chen et al. 2017), whether or not their centre is asked.
+    """
+    x, y = z[field], partner[field]
+    if not (geometry.is_number(x) and geometry.is_number(y)):
+        return False
+    step = _rounding(cells[field], field, lens)
+    for j in range(len(order)):
+        if order[j] == 0 or not geometry.is_number(memory[j, field]):
+            continue
+        chance = _centred(x, y, memory[j, field], step)
+        if chance == 1.0:
+            continue
+        for k in range(j):
+            if order[k] == 0:
+                continue
+            beside = _pair_beside(z, cells, field, j, k, lens, memory)
+            if beside < 1.0 and chance * beside <= CHANCE:
+                return True
+    return False

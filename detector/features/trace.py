@@ -30,6 +30,7 @@ _HOP, _LONE_SAME = int(Trace.HOP), int(Trace.LONE_SAME)
 _RUN, _LAST_LABEL = int(Stat.RUN), int(Stat.LAST_LOCAL_LABEL)
 _SPREAD = int(Trace.SPREAD)
 _HOME, _NEW_HOME, _BEYOND = int(Trace.HOME), int(Trace.NEW_HOME), int(Trace.BEYOND)
+_SPANNED = int(Trace.SPANNED)
 _LAST_LONE = int(Stat.LAST_LONE_LABEL)
 _KEPT, _ABOUT_NATURAL = KEPT, NATURAL_ROOT
 
@@ -47,6 +48,7 @@ class Marks(NamedTuple):
     record: bool
     routine: bool
     low_margin: bool
+    aligned: bool
 
 
 class Place(NamedTuple):
@@ -120,6 +122,7 @@ def follow_trace(probe: int, label: int, place: Any, marks: Any, stats: Any, tra
     trace[_SUM] += 1.0
     trace[_SCATTERED] += marks.scattered
     trace[_ROUTINE] += marks.routine
+    trace[_SPANNED] += marks.aligned and probe > _STEP
     trace[_HOP] += place.hop
     trace[_SPREAD] += place.spread
     trace[_HOME] += place.home.distance

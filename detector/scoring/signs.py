@@ -87,10 +87,11 @@ def _burst(seen: Observation) -> int:
 
 
 def _structure(seen: Observation) -> int:
-    """On a line or in a mirror of earlier queries, or as far from one as another was."""
+    """On a line, in a mirror or in the span of earlier queries, or as far from one as another."""
     if seen.probe is Probe.REPEAT:
         return SKIP
-    return int(seen.probe in (Probe.COLLINEAR, Probe.SYMMETRIC, Probe.EQUAL_STEP))
+    spanned = seen.aligned and seen.probe not in ONE_FIELD_CHANGES
+    return int(spanned or seen.probe in (Probe.COLLINEAR, Probe.SYMMETRIC, Probe.EQUAL_STEP))
 
 
 def artificial(seen: Observation) -> bool:
@@ -111,6 +112,11 @@ def _probing(seen: Observation) -> int:
 def _step(seen: Observation) -> int:
     """Among one-field changes: an artificial step in another field than the one before."""
     return int(seen.probe is Probe.ONE_FIELD_STEP) if seen.probe in ONE_FIELD_CHANGES else SKIP
+
+
+def _cross(seen: Observation) -> int:
+    """Among one-field changes: about the centre of a pair of changes in another field."""
+    return int(seen.aligned) if seen.probe in ONE_FIELD_CHANGES else SKIP
 
 
 def _flip(seen: Observation) -> int:
@@ -156,6 +162,7 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign("sweep", _sweep, (Stage(0.3, 16.0, 0.97, 30.0, 0.9),), _INPUT),
     Sign("step", _step, (Stage(0.08, 24.0, 0.5, 3.0, 0.2),), _INPUT),
+    Sign("cross", _cross, (Stage(0.005, 120.0, 0.3, 2.0, 0.03),), _PICTURE),
     Sign("structure", _structure, (Stage(0.004, 60.0, 0.3, 1.0, 0.03),), _INPUT),
     Sign("probing", _probing, (Stage(0.05, 16.0, 0.8, 2.0, 0.2),), _INPUT),
     Sign(

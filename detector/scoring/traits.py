@@ -26,6 +26,7 @@ class Traits:
         switches: Of the local ones: about another record than the one before.
         same: That got the label of the conspicuous query before, alike for lone and local ones.
         scattered: Farther from all others than is benign.
+        spanned: That stand in the span of few others.
         hop: Mean distance from the conspicuous query before, root mean square over the fields in
             shares of their ranges. Random points are .41 apart.
         spread: The same from older ones.
@@ -51,6 +52,7 @@ class Traits:
     switches: float
     same: float
     scattered: float
+    spanned: float
     hop: float
     spread: float
     home: float
@@ -95,6 +97,7 @@ def read_traits(view: RowView) -> Traits:
         switches=of(Trace.SWITCH, Trace.LOCAL),
         same=float(np.divide(alike, compared)) if compared > 0.0 else 1.0,
         scattered=of(Trace.SCATTERED, total),
+        spanned=of(Trace.SPANNED, total),
         hop=of(Trace.HOP, total),
         spread=of(Trace.SPREAD, total),
         home=of(Trace.HOME, total),

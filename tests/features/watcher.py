@@ -37,6 +37,7 @@ def lens(
         scale=np.ones(width),
         span=np.ones(width),
         grid=np.array(grid, dtype=float) if grid else np.zeros(width),
+        lattice=np.zeros(width),
         centroids=np.array([np.full(width, -1.0), np.full(width, 1.0)]),
     )
 

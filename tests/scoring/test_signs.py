@@ -17,7 +17,15 @@ EACH = pytest.mark.parametrize("sign", SIGNS, ids=lambda sign: sign.name)
 EACH_STAGED = pytest.mark.parametrize("sign", STAGED, ids=lambda sign: sign.name)
 # What the kernel cannot see of a model that has no reference.
 CALIBRATED_PROBES = {Probe.NEAR, Probe.FIXED_STEP, Probe.EQUAL_STEP}
-CALIBRATED_FLAGS = ("strange", "broken", "shattered", "off_grid", "scattered", "low_margin")
+CALIBRATED_FLAGS = (
+    "strange",
+    "broken",
+    "shattered",
+    "off_grid",
+    "scattered",
+    "low_margin",
+    "aligned",
+)
 
 
 def with_flags(observation: Observation, *flags: str) -> Observation:
@@ -57,7 +65,12 @@ LEVELS = [
     ("step", seen(Probe.ONE_FIELD), 0),
     ("step", seen(Probe.ONE_FIELD_STEP), 1),
     ("step", seen(Probe.NEAR), SKIP),
+    ("cross", seen(Probe.ONE_FIELD), 0),
+    ("cross", seen(Probe.ONE_FIELD, "aligned"), 1),
+    ("cross", seen(Probe.FAR, "aligned"), SKIP),
     ("structure", seen(Probe.FAR), 0),
+    ("structure", seen(Probe.FAR, "aligned"), 1),
+    ("structure", seen(Probe.ONE_FIELD, "aligned"), 0),
     ("structure", seen(Probe.COLLINEAR), 1),
     ("structure", seen(Probe.SYMMETRIC), 1),
     ("structure", seen(Probe.EQUAL_STEP), 1),

@@ -16,6 +16,7 @@ from detector.scoring.hypotheses.probing import (
     extent,
     flips,
     from_record_to_record,
+    generated,
     in_one_region,
     placed,
     steps_by_field,
@@ -59,7 +60,7 @@ class BoundaryEvasion:
         """Return whether a small region about one record is probed, and not by chance alone."""
         if estimates_slopes(at) or not in_one_region(at):
             return estimates_slopes(at) and about_a_record(at) and at.traits.spread < 0.3
-        if from_record_to_record(at) or drawn_around(at):
+        if from_record_to_record(at) or drawn_around(at) or generated(at):
             return False
         close = at.traits.local >= 0.1 and (about_a_record(at) or at.traits.flips >= 0.06)
         return close or walks_beyond(at)

@@ -14,6 +14,7 @@ from detector.scoring.hypotheses.probing import (
     drawn_around,
     estimates_slopes,
     extent,
+    generated,
     in_one_region,
     keeps_one_class,
     placed,
@@ -97,5 +98,5 @@ class LatentSearch(_Inversion):
     budget = 10000
 
     def holds(self, at: Situation) -> bool:
-        """Return whether close points keep to one region."""
-        return in_one_region(at) and keeps_one_class(at)
+        """Return whether close points keep to one region, or are those of a generator."""
+        return generated(at) or (in_one_region(at) and keeps_one_class(at))

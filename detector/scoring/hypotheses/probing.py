@@ -5,7 +5,9 @@ from detector.scoring.finding import Evidence
 from detector.scoring.hypotheses.wording import counted, percent, statement
 from detector.scoring.hypothesis import Situation
 
-ARTIFICIAL = frozenset({"structure", "step", "probing", "flip", "burst", "manifold", "climb"})
+ARTIFICIAL = frozenset(
+    {"structure", "step", "cross", "probing", "flip", "burst", "manifold", "climb"}
+)
 BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 # Points drawn at random from the box of ranges are .41 apart: one region is half of that.
 ONE_REGION = 0.24
@@ -13,6 +15,7 @@ AT_HOME, HOMELESS = 0.16, 0.75
 AWAY = 1.8
 FEW_HOMES = 4
 ENOUGH = 8.0
+GENERATED = 0.2
 
 
 def in_one_region(at: Situation) -> bool:
@@ -48,6 +51,11 @@ def drawn_around(at: Situation) -> bool:
     t = at.traits
     one = t.homes <= 2 and not walks_beyond(at)
     return one and t.lone >= 0.85 and t.ratio >= 0.62 and keeps_one_class(at)
+
+
+def generated(at: Situation) -> bool:
+    """Return whether the conspicuous queries are points of one low-dimensional space."""
+    return at.traits.queries >= ENOUGH and at.traits.spanned >= GENERATED
 
 
 def from_record_to_record(at: Situation) -> bool:
