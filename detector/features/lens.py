@@ -5,11 +5,13 @@ from numpy.typing import NDArray
 
 from detector.events.batch import Floats
 from detector.features.observe import Lens
-from detector.reference.fields import Fields
+from detector.reference.fields import KNOTS, Fields
 from detector.reference.fit import scaled
 from detector.reference.picture import Reference
 
 COARSE = 0.005
+# An end that more than three in 128 benign values share is an ordinary value.
+PILE = 3
 
 
 def make_lens(reference: Reference | None, width: int) -> Lens:
@@ -19,7 +21,10 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
     """
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
-        return Lens(0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, np.zeros((1, width)))
+        return Lens(
+            0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, _no_ends(width),
+            np.zeros((1, width)),
+        )  # fmt: skip
     fields = reference.fields
     steps = fields.grid / fields.scale
     fine = steps[(steps > 0.0) & (steps < COARSE)]
@@ -36,6 +41,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         span=spans(fields),
         grid=fields.grid,
         lattice=_lattice(fields),
+        ends=ends(fields),
         centroids=reference.centroids,
     )
 
@@ -55,6 +61,27 @@ def _lattice(fields: Fields) -> NDArray[np.float64]:
     values = np.array([len(np.unique(row)) for row in knots])
     few = np.isfinite(knots[:, 0]) & (fields.grid == 0.0) & (2 * values < knots.shape[1])
     return np.where(few, spans(fields) / np.maximum(values - 1, 1), 0.0)
+
+
+def _no_ends(width: int) -> NDArray[np.float64]:
+    return np.tile([-np.inf, np.inf, -np.inf, np.inf], (width, 1))
+
+
+def ends(fields: Fields) -> NDArray[np.float64]:
+    """Return (d, 4) scaled low ends, lower and upper quartiles, and high ends of the numbers.
+
+    The ends are the quantiles next to the extremes, of which one value may be odd. Where many
+    benign values pile up at an end it is an ordinary value, and infinite here.
+    """
+    knots, last = fields.knots, KNOTS - 1
+    places = [1, last // 4, last - last // 4, last - 1]
+    found = (knots[:, places] - fields.center[:, None]) / fields.scale[:, None]
+    known = _no_ends(len(knots))
+    low = knots[:, PILE] > knots[:, 1]
+    high = knots[:, last - PILE] < knots[:, last - 1]
+    known[low, :2] = found[low, :2]
+    known[high, 2:] = found[high, 2:]
+    return known
 
 
 def view_cells(cells: Floats, reference: Reference | None) -> NDArray[np.float32]:

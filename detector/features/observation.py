@@ -10,8 +10,9 @@ class Probe(IntEnum):
     FIRST: nothing to compare with, or no input logged.
     REPEAT: equal to a remembered query.
     ONE_FIELD: differs from a remembered query in one field, by an ordinary value.
+    ONE_FIELD_CHOICE: the same, where too few values could be chosen for the choice to tell.
     ONE_FIELD_SEARCH: the same, by a value that a search would choose: the midpoint of two values
-        tried before, or a field left out.
+        tried before, an end of the field's range, or a field left out.
     ONE_FIELD_STEP: the same, by an artificial step in another field than the one before.
     COLLINEAR: several fields, on one line with two remembered queries.
     SYMMETRIC: several fields, mirrored at a remembered query or closing a pair of equal centres.
@@ -25,21 +26,24 @@ class Probe(IntEnum):
     FIRST = 0
     REPEAT = 1
     ONE_FIELD = 2
-    ONE_FIELD_SEARCH = 3
-    ONE_FIELD_STEP = 4
-    COLLINEAR = 5
-    SYMMETRIC = 6
-    FIXED_STEP = 7
-    NEAR = 8
-    EQUAL_STEP = 9
-    FAR = 10
+    ONE_FIELD_CHOICE = 3
+    ONE_FIELD_SEARCH = 4
+    ONE_FIELD_STEP = 5
+    COLLINEAR = 6
+    SYMMETRIC = 7
+    FIXED_STEP = 8
+    NEAR = 9
+    EQUAL_STEP = 10
+    FAR = 11
 
 
 PERTURBATIONS = frozenset(
     {Probe.ONE_FIELD_STEP, Probe.COLLINEAR, Probe.SYMMETRIC, Probe.FIXED_STEP, Probe.NEAR}
 )
 STRUCTURED = (PERTURBATIONS - {Probe.NEAR}) | {Probe.EQUAL_STEP}
-ONE_FIELD_CHANGES = frozenset({Probe.ONE_FIELD, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP})
+ONE_FIELD_CHANGES = frozenset(
+    {Probe.ONE_FIELD, Probe.ONE_FIELD_CHOICE, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP}
+)
 
 
 class Observation(NamedTuple):

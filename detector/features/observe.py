@@ -24,11 +24,11 @@ from detector.features.trace import Marks, follow_trace, place_of
 from detector.kit.compiled import compiled
 
 # Compiled code wants plain integers.
-_FIRST, _REPEAT, _ONE_FIELD, _STEP, _COLLINEAR, _EQUAL, _FAR = (
+_FIRST, _REPEAT, _ONE_FIELD, _CHOICE, _STEP, _COLLINEAR, _EQUAL, _FAR = (
     int(probe)
     for probe in (
-        Probe.FIRST, Probe.REPEAT, Probe.ONE_FIELD, Probe.ONE_FIELD_STEP, Probe.COLLINEAR,
-        Probe.EQUAL_STEP, Probe.FAR,
+        Probe.FIRST, Probe.REPEAT, Probe.ONE_FIELD, Probe.ONE_FIELD_CHOICE, Probe.ONE_FIELD_STEP,
+        Probe.COLLINEAR, Probe.EQUAL_STEP, Probe.FAR,
     )
 )  # fmt: skip
 _QUERIES = int(Stat.QUERIES)
@@ -55,8 +55,9 @@ class Lens(NamedTuple):
 
     `gridded`: most numbers are so coarsely rounded that points stand on lines by chance. `rounded`:
     the scaled step that the others are rounded to. `near`, `typical` and `far` are scaled distances
-    to the nearest remembered query; `span` are the fields' ranges in scaled units and `lattice` the
-    steps of those that take few values without a natural grid, else 0.
+    to the nearest remembered query; `span` are the fields' ranges in scaled units, `ends` (d, 4)
+    their low ends, quartiles and high ends, and `lattice` the steps of those that take few values
+    without a natural grid, else 0.
     """
 
     calibrated: int
@@ -70,6 +71,7 @@ class Lens(NamedTuple):
     span: Any
     grid: Any
     lattice: Any
+    ends: Any
     centroids: Any
 
 
@@ -104,7 +106,7 @@ def _lineage(relation: Any, unnatural: bool, held: Any) -> tuple[int, int]:
     if base < 0:
         return 0, mark
     mark = (mark & _NATURAL) | (held.marks[base] & _NATURAL_ROOT)
-    if relation.probe <= _ONE_FIELD:
+    if relation.probe <= _CHOICE:
         return held.roots[base], mark
     held.marks[base] |= _KEPT
     return held.roots[base], mark

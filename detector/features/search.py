@@ -10,9 +10,12 @@ from detector.features.observation import Probe
 from detector.features.state import SWEEP_VALUES, Stat
 from detector.kit.compiled import compiled
 
-_ONE_FIELD, _SEARCH, _STEP = (
-    int(p) for p in (Probe.ONE_FIELD, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP)
-)
+_ONE_FIELD, _CHOICE, _SEARCH, _STEP = (
+    int(p)
+    for p in (
+        Probe.ONE_FIELD, Probe.ONE_FIELD_CHOICE, Probe.ONE_FIELD_SEARCH, Probe.ONE_FIELD_STEP
+    )
+)  # fmt: skip
 _LAST_ONE_FIELD = int(Stat.LAST_ONE_FIELD)
 _LAST_ONE_STEP = int(Stat.LAST_ONE_STEP)
 _LAST_ONE_PART = int(Stat.LAST_ONE_PART)
@@ -25,6 +28,8 @@ _REVALUES = int(Stat.REVALUES)
 _UNTRIED = int(Stat.UNTRIED)
 
 MIDPOINT_TOLERANCE = 0.02
+# Of fewer steps, too few values could be chosen for the choice to tell.
+MANY_STEPS = 8.0
 FEW_VALUES = 4
 COARSE = 0.005
 # A reference knows the ranges that an attacker steps by only nearly.
@@ -113,30 +118,69 @@ def leaves_record(stats: Any) -> bool:
 
 
 @compiled
-def _midpoint(z: Any, field: int, grid: float, memory: Any, order: Any) -> bool:
-    """Whether the value halves an interval between values tried with all else equal.
+def _halves(x: float, low: float, high: float, grid: float) -> bool:
+    """Whether x halves the interval; a searcher may have to round to the grid."""
+    if low == -np.inf or high == np.inf:
+        return False
+    tolerance = MIDPOINT_TOLERANCE * (high - low)
+    if high - low >= MANY_STEPS * grid:
+        tolerance = max(tolerance, 0.51 * grid)
+    return bool(abs(x - 0.5 * (low + high)) <= tolerance)
 
-    `grid` is the field's natural step in scaled units: a searcher may have to round to it.
+
+@compiled
+def _tried(z: Any, field: int, memory: Any, order: Any) -> tuple[float, float, float]:
+    """Return (next value below, next above, oldest) of the others tried with all else equal.
+
+    The oldest is not among the other two, which are infinite where there is none.
     """
-    low = -np.inf
-    high = np.inf
-    x = np.float64(z[field])
+    low, high, own = -np.inf, np.inf, np.nan
+    oldest = 0
     for m in range(len(order)):
         if order[m] == 0 or not is_number(memory[m, field]):
             continue
         changed, last, _ = geometry.compare(z, memory[m], 0.0)
-        if changed == 1 and last == field:
-            y = np.float64(memory[m, field])
-            if y < x:
-                low = max(low, y)
-            else:
-                high = min(high, y)
-    if low == -np.inf or high == np.inf:
-        return False
-    tolerance = MIDPOINT_TOLERANCE * (high - low)
-    if high - low >= 8.0 * grid:
-        tolerance = max(tolerance, 0.51 * grid)
-    return bool(abs(x - 0.5 * (low + high)) <= tolerance)
+        if changed != 1 or last != field:
+            continue
+        y: float = np.float64(memory[m, field])
+        if oldest == 0 or order[m] < oldest:
+            y, own, oldest = own, y, order[m]
+        if y < z[field]:
+            low = max(low, y)
+        elif y > z[field]:
+            high = min(high, y)
+    return low, high, own
+
+
+@compiled
+def _between(x: float, before: float, grid: float, tried: Any) -> int:
+    """Tell a value that halves an interval between values tried with all else equal.
+
+    `before` is the newest of these. The oldest may be the record's own, which a searcher of the
+    whole range passes over; then the interval must end at the newest, or any round values about the
+    record's would do. `grid` is the field's natural step in scaled units.
+    """
+    low, high, own = tried
+    if before in (low, high) and _halves(x, low, high, grid):
+        return _SEARCH
+    if own < x:
+        low = max(low, own)
+    elif own > x:
+        high = min(high, own)
+    if _halves(x, low, high, grid):
+        return _SEARCH
+    return _CHOICE if high - low < MANY_STEPS * grid else _ONE_FIELD
+
+
+@compiled
+def _at_end(x: float, y: float, ends: Any) -> int:
+    """Tell a step from y to an end of the range, where a search begins.
+
+    One from beyond the quartile next to the end is a search's; benign values are near it by chance.
+    """
+    if (x <= ends[0] and y >= ends[1]) or (x >= ends[3] and y <= ends[2]):
+        return _SEARCH
+    return _CHOICE if x <= ends[0] or x >= ends[3] else _ONE_FIELD
 
 
 @compiled
@@ -167,14 +211,17 @@ def leaves_grid(cells: Any, grid: Any) -> bool:
 def one_field_probe(
     z: Any, cells: Any, field: int, base: Any, memory: Any, order: Any, stats: Any, lens: Any
 ) -> int:
-    """Tell an ordinary one-field change from a searching one and from a step field by field."""
+    """Tell an ordinary one-field change from a searching one and from a step field by field.
+
+    The ends of ranges lie at equal parts of them in every field, and are no steps for that.
+    """
     x, y = z[field], base[field]
     if np.isnan(x) != np.isnan(y):
         stats[_LAST_ONE_FIELD] = field + 1
         return _SEARCH
     if not (is_number(x) and is_number(y)):
         stats[_LAST_ONE_FIELD] = field + 1
-        return _ONE_FIELD
+        return _CHOICE
     step = abs(np.float64(x) - y)
     off = lens.calibrated == 1 and _off_grid(cells[field], lens.grid[field])
     raw_step = step * lens.scale[field]
@@ -186,8 +233,13 @@ def one_field_probe(
     stats[_LAST_ONE_FIELD] = field + 1
     stats[_LAST_ONE_STEP] = raw_step
     stats[_LAST_ONE_PART] = part
-    if moved and (off or (same and gridless)):
+    end = _at_end(x, y, lens.ends[field])
+    if moved and (off or (same and gridless and end != _SEARCH)):
         return _STEP
-    if _midpoint(z, field, lens.grid[field] / lens.scale[field], memory, order):
+    grid = lens.grid[field] / lens.scale[field]
+    if lens.span[field] < MANY_STEPS * grid:
+        return _CHOICE
+    if end == _SEARCH:
         return _SEARCH
-    return _ONE_FIELD
+    between = _between(np.float64(x), np.float64(y), grid, _tried(z, field, memory, order))
+    return end if between == _ONE_FIELD else between

@@ -71,7 +71,9 @@ def _one_field(seen: Observation) -> int:
     """Changes one field; by a value that a search would choose."""
     if seen.probe is Probe.REPEAT:
         return SKIP
-    return 1 + _search(seen) if seen.probe in ONE_FIELD_CHANGES - {Probe.ONE_FIELD_STEP} else 0
+    if seen.probe not in ONE_FIELD_CHANGES - {Probe.ONE_FIELD_STEP}:
+        return 0
+    return 1 + int(_search(seen) > 0)
 
 
 def _sweep(seen: Observation) -> int:

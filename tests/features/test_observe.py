@@ -57,7 +57,7 @@ class TestOneField:
             low, high = (middle, high) if go_up else (low, middle)
 
     def test_ordinary_values_of_one_field_are_no_search(self) -> None:
-        client = Watcher(lens(4, grid=(1.0, 1.0, 1.0, 1.0)))
+        client = Watcher(lens(4, grid=(0.1, 0.1, 0.1, 0.1)))
         seen = client.ask_all(self.change(value) for value in (0.0, 30.0, 12.0, 3.0, 19.0, 50.0))
         assert seen[1:] == [Probe.ONE_FIELD] * 5
 
@@ -75,10 +75,50 @@ class TestOneField:
         for field in range(4):
             assert client.ask(self.change(GAP, field)).probe is Probe.ONE_FIELD_SEARCH
 
-    def test_another_category_is_an_ordinary_change(self) -> None:
+    def test_bisection_of_the_range_passes_over_the_records_own_value(self) -> None:
         client = Watcher(lens(4))
+        client.ask(self.change(0.7))
+        seen = client.ask_all(self.change(value) for value in (-4.0, 4.0, 0.0, 2.0, 1.0, 0.5))
+        assert seen == [Probe.ONE_FIELD] * 2 + [Probe.ONE_FIELD_SEARCH] * 4
+
+    def test_round_values_about_the_records_own_are_no_search(self) -> None:
+        client = Watcher(lens(4))
+        client.ask(self.change(10.0))
+        seen = client.ask_all(self.change(value) for value in (5.0, 11.0, 30.0, 8.0))
+        assert seen == [Probe.ONE_FIELD] * 4
+
+    @pytest.mark.parametrize("end", [-9.0, -12.0, 9.0, 30.0])
+    def test_a_step_to_an_end_of_the_range_is_a_search(self, end: float) -> None:
+        client = Watcher(lens(4, ends=(-9.0, -2.0, 2.0, 9.0)))
+        client.ask(self.base)
+        assert client.ask(self.change(3.0)).probe is Probe.ONE_FIELD
+        assert client.ask(self.change(0.5)).probe is Probe.ONE_FIELD
+        assert client.ask(self.change(end)).probe is Probe.ONE_FIELD_SEARCH
+
+    def test_values_next_to_an_end_reach_it_by_chance(self) -> None:
+        client = Watcher(lens(4, ends=(-9.0, -2.0, 2.0, 9.0)))
+        client.ask(self.change(8.0))
+        assert client.ask(self.change(9.0)).probe is Probe.ONE_FIELD_CHOICE
+
+    def test_ends_are_no_steps_for_lying_at_equal_parts_of_the_ranges(self) -> None:
+        client = Watcher(lens(4, ends=(-9.0, -2.0, 2.0, 9.0)))
+        client.ask((0.0, 0.0, 0.0, 0.0))
+        for field in range(4):
+            ends = [(*[0.0] * field, end, *[0.0] * (3 - field)) for end in (-9.0, 9.0)]
+            assert client.ask_all(ends) == [Probe.ONE_FIELD_SEARCH] * 2
+
+    def test_among_a_few_values_the_choice_tells_nothing(self) -> None:
+        client = Watcher(lens(4, grid=(0.25, 0.0, 0.0, 0.0)))
         client.ask((*self.base[:3], CAR))
-        assert client.ask((*self.base[:3], HOUSE)).probe is Probe.ONE_FIELD
+        assert client.ask((*self.base[:3], HOUSE)).probe is Probe.ONE_FIELD_CHOICE
+        client.ask(self.base)
+        assert client.ask(self.change(0.75)).probe is Probe.ONE_FIELD_CHOICE
+
+    def test_between_neighbouring_values_the_choice_tells_nothing(self) -> None:
+        client = Watcher(lens(4, grid=(0.1, 0.0, 0.0, 0.0)))
+        client.ask(self.base)
+        seen = client.ask_all(self.change(value) for value in (9.0, 9.5, 9.1, 3.0))
+        assert seen[2:] == [Probe.ONE_FIELD_CHOICE, Probe.ONE_FIELD]
 
     def test_equal_steps_in_field_after_field_are_steps(self) -> None:
         client = Watcher(lens(4))

@@ -24,6 +24,7 @@ def lens(
     low_margin: float = 0.1,
     grid: Sequence[float] = (),
     gridded: bool = False,
+    ends: tuple[float, float, float, float] = (-np.inf, np.inf, -np.inf, np.inf),
 ) -> Lens:
     """What the kernel knows of a model whose fields are in scaled units already."""
     return Lens(
@@ -38,6 +39,7 @@ def lens(
         span=np.ones(width),
         grid=np.array(grid, dtype=float) if grid else np.zeros(width),
         lattice=np.zeros(width),
+        ends=np.tile(ends, (width, 1)),
         centroids=np.array([np.full(width, -1.0), np.full(width, 1.0)]),
     )
 

@@ -80,7 +80,7 @@ class TreePathFinding:
                 "one_field_changes",
                 f"{percent(at.feature('one_field_share'))} of {at.query} queries differ from a "
                 f"recent one in exactly one field; {search} of {one} by the midpoint of two values "
-                f"tried before or by a field left out",
+                f"tried before, an end of the field's range, or a field left out",
                 one_field=one, searching=search, queries=at.query,
             ),
             statement("searched_field", f"field {name} was varied alone {times} times",
