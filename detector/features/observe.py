@@ -156,7 +156,7 @@ def _look(
         home = follow_home(z, label, held, stats, lens)
         place = place_of(z, beside, mark, home, held, lens)
         follow_trace(probe, label, place, marks, stats, table[7][row])
-    elif probe in (_FAR, _FIRST):
+    elif probe in (_FAR, _FIRST) and beside.distance >= APART * lens.typical:
         mark |= _RECORD
     if probe != _REPEAT:
         stats[_VOLUME] += 1.0

@@ -51,11 +51,41 @@ def _free_fields(z: Any, slots: Any, queries: Any) -> Any:
 
 
 @compiled
+def _differences(z: Any, slots: Any, fields: Any, queries: Any) -> Any:
+    """Return (SPAN + 1, f) differences from the newest query, the last row that of z.
+
+    Each field is in units of its range among the queries.
+    """
+    rest = np.empty((SPAN + 1, len(fields)))
+    for f in range(len(fields)):
+        j = fields[f]
+        origin = np.float64(queries[slots[0], j])
+        low = high = origin
+        for i in range(1, SPAN + 1):
+            value = np.float64(queries[slots[i], j])
+            low, high = min(low, value), max(high, value)
+            rest[i - 1, f] = value - origin
+        rest[SPAN, f] = z[j] - origin
+        for i in range(SPAN + 1):
+            rest[i, f] /= high - low
+    return rest
+
+
+@compiled
+def _dot(rest: Any, i: int, k: int) -> float:
+    """Return the product of two rows, without a temporary array."""
+    total = 0.0
+    for f in range(rest.shape[1]):
+        total += rest[i, f] * rest[k, f]
+    return total
+
+
+@compiled
 def in_span(z: Any, held: Any) -> bool:
     """Whether z stands in the affine span of the newest conspicuous queries, not of three of them.
 
-    Modified Gram-Schmidt on the differences from the newest, each field in units of its range among
-    them. A smooth process stands near lines and planes; natural rows leave more of themselves.
+    Modified Gram-Schmidt on the differences from the newest. A smooth process stands near lines and
+    planes; natural rows leave more of themselves.
     """
     if len(z) < SPAN + SPARE:
         return False
@@ -65,26 +95,18 @@ def in_span(z: Any, held: Any) -> bool:
     fields = _free_fields(z, slots, held.queries)
     if len(fields) < SPAN + SPARE:
         return False
-    rest = np.empty((SPAN + 1, len(fields)))
-    for f in range(len(fields)):
-        j = fields[f]
-        origin = np.float64(held.queries[slots[0], j])
-        low = high = origin
-        for i in range(1, SPAN + 1):
-            value = np.float64(held.queries[slots[i], j])
-            low, high = min(low, value), max(high, value)
-            rest[i - 1, f] = value - origin
-        rest[SPAN, f] = z[j] - origin
-        rest[:, f] /= high - low
-    whole = np.sqrt((rest[SPAN] ** 2).sum())
-    left = 1.0
+    rest = _differences(z, slots, fields, held.queries)
+    whole = _dot(rest, SPAN, SPAN)
+    left = whole
     for i in range(SPAN):
-        size = (rest[i] ** 2).sum()
+        size = _dot(rest, i, i)
         if size < 1e-8 * len(fields):
             continue
         for k in range(i + 1, SPAN + 1):
-            rest[k] -= (rest[i] * rest[k]).sum() / size * rest[i]
-        left = np.sqrt((rest[SPAN] ** 2).sum()) / whole
-        if i < FEW and left < LEFT_OF_FEW:
+            share = _dot(rest, i, k) / size
+            for f in range(len(fields)):
+                rest[k, f] -= share * rest[i, f]
+        left = _dot(rest, SPAN, SPAN)
+        if i < FEW and left < LEFT_OF_FEW**2 * whole:
             return False
-    return bool(left <= LEFT)
+    return bool(left <= LEFT**2 * whole)

@@ -10,6 +10,7 @@ from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     BY_FIELD,
+    HOMELESS,
     about_a_record,
     drawn_around,
     estimates_slopes,
@@ -62,7 +63,9 @@ class BoundaryEvasion:
             return estimates_slopes(at) and about_a_record(at) and at.traits.spread < 0.3
         if from_record_to_record(at) or drawn_around(at) or generated(at):
             return False
-        close = at.traits.local >= 0.1 and (about_a_record(at) or at.traits.flips >= 0.06)
+        t = at.traits
+        flips_often = t.flips >= (0.15 if t.home >= HOMELESS else 0.06)
+        close = t.local >= 0.1 and (about_a_record(at) or flips_often)
         return close or walks_beyond(at)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:

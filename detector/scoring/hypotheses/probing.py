@@ -16,6 +16,7 @@ AWAY = 1.8
 FEW_HOMES = 4
 ENOUGH = 8.0
 GENERATED = 0.2
+SEARCHED = 0.12
 
 
 def in_one_region(at: Situation) -> bool:
@@ -26,7 +27,7 @@ def in_one_region(at: Situation) -> bool:
 def walks_beyond(at: Situation) -> bool:
     """Return whether a small region away from one record is probed, where labels are others."""
     t = at.traits
-    return HOMELESS > t.home >= AWAY * t.spread and t.beyond >= 0.3 and t.homes <= 2
+    return HOMELESS > t.home >= AWAY * t.spread and t.beyond >= 0.3 and t.homes <= 2 and t.same < 0.95
 
 
 def about_a_record(at: Situation) -> bool:
@@ -62,7 +63,8 @@ def from_record_to_record(at: Situation) -> bool:
     """Return whether one record after another is the home of many queries in a row."""
     t = at.traits
     stays = t.homes >= 3 and t.home < 0.45 and t.spread < 0.45 and t.ratio < 0.9
-    return stays and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
+    in_turn = t.switches <= .8 or t.local < 0.02
+    return stays and in_turn and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
 
 
 def estimates_slopes(at: Situation) -> bool:
@@ -75,8 +77,9 @@ def steps_by_field(at: Situation) -> bool:
     """Return whether fields are changed one at a time, and none is searched or swept."""
     t = at.traits
     steps = t.steps * t.local
-    few = t.searching < 0.09 and t.routine < 0.12
-    return (t.steps >= 0.3 and steps >= 0.08) or (t.one_field + steps >= 0.4 and few)
+    few = t.searching < SEARCHED and t.routine < 0.12
+    stepped = (t.steps >= 0.3 and steps >= 0.08) or (t.one_field + steps >= 0.4 and few)
+    return stepped or "cross" in at.credible
 
 
 def placed(at: Situation) -> Evidence:

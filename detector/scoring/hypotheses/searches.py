@@ -7,6 +7,7 @@ Tree path-finding (Tramèr et al. 2016) halves intervals; attribute inversion (F
 from detector.features.observation import ONE_FIELD_CHANGES, Probe
 from detector.features.state import Stat
 from detector.scoring.finding import AttackClass, Evidence
+from detector.scoring.hypotheses.probing import SEARCHED
 from detector.scoring.hypotheses.wording import (
     busiest_field,
     counted,
@@ -68,8 +69,8 @@ class TreePathFinding:
 
     def holds(self, at: Situation) -> bool:
         """Return whether fields are searched one at a time."""
-        searched = _changes_one_field(at) and at.traits.searching >= 0.09
-        return searched or at.credible <= {"search", "one_field"}
+        searched = _changes_one_field(at) and at.traits.searching >= SEARCHED
+        return (searched and "cross" not in at.credible) or at.credible <= {"search", "one_field"}
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the share of one-field changes, the searching ones, and the busiest field."""
