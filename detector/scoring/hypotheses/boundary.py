@@ -11,6 +11,7 @@ from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     BY_FIELD,
     HOMELESS,
+    MOVED_ON,
     about_a_record,
     drawn_around,
     estimates_slopes,
@@ -40,7 +41,8 @@ class CoordinateSteps:
     def holds(self, at: Situation) -> bool:
         """Return whether steps field by field stay close to natural records."""
         close = at.traits.spread < 0.3 or from_record_to_record(at)
-        return steps_by_field(at) and about_a_record(at) and close
+        stays = about_a_record(at) and at.traits.away < MOVED_ON
+        return steps_by_field(at) and stays and close
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how the queries were placed."""

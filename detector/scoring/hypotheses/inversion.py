@@ -10,8 +10,10 @@ from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     BY_FIELD,
+    MOVED_ON,
     about_a_record,
     drawn_around,
+    drawn_at_random,
     estimates_slopes,
     extent,
     generated,
@@ -72,8 +74,11 @@ class ConfidenceAscent(_Inversion):
 
     def holds(self, at: Situation) -> bool:
         """Return whether steps or mirrored pairs go around one moving, artificial point."""
-        artificial = at.traits.spread < 0.3 and not about_a_record(at)
-        return artificial and (steps_by_field(at) or estimates_slopes(at))
+        t = at.traits
+        if steps_by_field(at):
+            moving = t.away >= MOVED_ON or not about_a_record(at)
+            return moving and (t.spread < 0.3 or (t.spread < 0.55 and t.ratio < 0.5))
+        return estimates_slopes(at) and t.spread < 0.3 and not about_a_record(at)
 
 
 class SphereSampling(_Inversion):
@@ -99,4 +104,5 @@ class LatentSearch(_Inversion):
 
     def holds(self, at: Situation) -> bool:
         """Return whether close points keep to one region, or are those of a generator."""
-        return generated(at) or (in_one_region(at) and keeps_one_class(at))
+        region = in_one_region(at) and not drawn_at_random(at)
+        return generated(at) or (region and keeps_one_class(at))

@@ -11,8 +11,12 @@ ARTIFICIAL = frozenset(
 BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 # Points drawn at random from the box of ranges are .41 apart: one region is half of that.
 ONE_REGION = 0.24
+# So close to a record, they are about it; from .75 on, most of them have none at all.
 AT_HOME, HOMELESS = 0.16, 0.75
-AWAY = 1.8
+# Around a record they are .7 times as far from it as from each other (a cloud) to 1.5 times (a
+# shell, a path); what moved on is farther. Steps by field make paths, so they are told earlier.
+AWAY, MOVED_ON = 1.8, 1.5
+# With more, ordinary queries come between, and what is nearest may be so by chance.
 FEW_HOMES = 4
 ENOUGH = 8.0
 GENERATED = 0.2
@@ -27,7 +31,9 @@ def in_one_region(at: Situation) -> bool:
 def walks_beyond(at: Situation) -> bool:
     """Return whether a small region away from one record is probed, where labels are others."""
     t = at.traits
-    return HOMELESS > t.home >= AWAY * t.spread and t.beyond >= 0.3 and t.homes <= 2 and t.same < 0.95
+    away = HOMELESS > t.home >= AWAY * t.spread and t.homes <= 2
+    # On the other side a class holds for long as well; that it is searched shows in flips.
+    return away and t.beyond >= 0.3 and (t.same < 0.95 or t.flips >= 0.06)
 
 
 def about_a_record(at: Situation) -> bool:
@@ -37,6 +43,8 @@ def about_a_record(at: Situation) -> bool:
     those that walk along the boundary are about a record on its other side.
     """
     t = at.traits
+    if t.moves >= 0.15:
+        return False
     if t.homes > FEW_HOMES:
         return t.natural >= 0.25
     return walks_beyond(at) or (t.home < HOMELESS and (t.home < AT_HOME or t.away < AWAY))
@@ -47,10 +55,16 @@ def keeps_one_class(at: Situation) -> bool:
     return at.traits.same >= 0.5
 
 
+def drawn_at_random(at: Situation) -> bool:
+    """Return whether they are independent draws that no record has to do with."""
+    t = at.traits
+    return t.homes == 0 and t.lone >= 0.85 and t.ratio >= 0.96
+
+
 def drawn_around(at: Situation) -> bool:
     """Return whether they are drawn independently around one centre, each far from the others."""
     t = at.traits
-    one = t.homes <= 2 and not walks_beyond(at)
+    one = t.homes <= 2 and not walks_beyond(at) and not drawn_at_random(at)
     return one and t.lone >= 0.85 and t.ratio >= 0.62 and keeps_one_class(at)
 
 
@@ -63,7 +77,7 @@ def from_record_to_record(at: Situation) -> bool:
     """Return whether one record after another is the home of many queries in a row."""
     t = at.traits
     stays = t.homes >= 3 and t.home < 0.45 and t.spread < 0.45 and t.ratio < 0.9
-    in_turn = t.switches <= .8 or t.local < 0.02
+    in_turn = t.switches <= 0.8 or t.local < 0.02
     return stays and in_turn and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
 
 
