@@ -97,3 +97,12 @@ def test_strange_records_are_nobodys_home(client: Watcher, rng: Generator) -> No
     record = rng.random(D)
     client.ask(record, p_value=0.001)
     assert attack(client, around(record, rng)).homes == 0
+
+
+def test_what_is_asked_beside_a_record_is_no_other_record(client: Watcher, rng: Generator) -> None:
+    record = rng.random(D)
+    client.ask(record)
+    client.ask(record + 0.03)
+    assert attack(client, around(record + 0.03, rng, 20, 0.005)).home == pytest.approx(
+        0.03, abs=0.01
+    )

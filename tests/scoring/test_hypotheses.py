@@ -81,7 +81,7 @@ def test_attacks_are_found_among_benign_clients_and_classed(
 
 
 def test_where_close_points_go_out_from_tells_what_they_are_for() -> None:
-    """From one record: evasion; from record after record: membership; from none: inversion."""
+    """One record: evasion. Record after record: membership. None: inversion, or draws"""
     rng = np.random.default_rng(11)
     nobody = {"age": 75, "amount": 500, "months": 36, "income": 4500.0, "debt": 4000.0, "rate": 1.0}
     people = [person(rng) for _ in range(12)]
@@ -90,6 +90,7 @@ def test_where_close_points_go_out_from_tells_what_they_are_for() -> None:
         AttackClass.EVASION: [people[0], *close_points(people[0], 200, rng)],
         AttackClass.MEMBERSHIP: [row for burst in bursts for row in burst],
         AttackClass.INVERSION: close_points({**nobody, "purpose": "car"}, 200, rng),
+        AttackClass.EXTRACTION: close_points({**nobody, "purpose": "car"}, 200, rng, reach=30.0),
     }
     for attack_class, rows in streams.items():
         found = alarms(located(event("eve", i, row) for i, row in enumerate(rows)), KNOWN)

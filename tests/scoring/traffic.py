@@ -155,9 +155,9 @@ def sphere(client: str, n: int, seed: int) -> list[PredictionEvent]:
     return stream(client, rows[:n])
 
 
-def close_points(record: Row, n: int, rng: Generator) -> list[Row]:
-    """Points about a record, changed a little in all numbers at once."""
-    size = np.array([1.0, 150.0, 1.0, 45.0, 20.0, 0.05])
+def close_points(record: Row, n: int, rng: Generator, reach: float = 1.0) -> list[Row]:
+    """Points about a record, changed in all numbers at once; a little, times `reach`."""
+    size = reach * np.array([1.0, 150.0, 1.0, 45.0, 20.0, 0.05])
     centre = np.array([float(record[name]) for name in NUMBERS])  # type: ignore[arg-type]
     points = centre + size * rng.normal(size=(n, len(NUMBERS)))
     return [record | dict(zip(NUMBERS, map(float, point), strict=True)) for point in points]
