@@ -52,12 +52,15 @@ class Sign:
         level: The level of an observation, 0 … len(stages), or `SKIP` when it says nothing.
         stages: At most 2; none where the evidence is measured instead (`evidence.score`).
         needs: What the log must hold for it.
+        weight: Its part of the alarm budget, beside 1 for the others; less where benign clients of
+            a new kind are likeliest to look conspicuous.
     """
 
     name: str
     level: Callable[[Observation], int]
     stages: tuple[Stage, ...]
     needs: frozenset[Need]
+    weight: float = 1.0
 
 
 def _search(seen: Observation) -> int:
@@ -175,7 +178,7 @@ SIGNS: tuple[Sign, ...] = (
     Sign(
         "manifold", _manifold,
         (Stage(0.04, 4.0, 0.5, 1.0, 0.04), Stage(0.08, 50.0, 0.6, 1.5, 0.15)),
-        _PICTURE,
+        _PICTURE, 0.3,
     ),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
     Sign("climb", _climb, (Stage(0.04, 40.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),

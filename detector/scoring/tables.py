@@ -63,7 +63,7 @@ def build_tables(
     policy: ScoringPolicy,
     calibrated: bool,
 ) -> ScoringTables:
-    """Return the arrays; the budget is shared evenly by the signs (union bound).
+    """Return the arrays; the budget is shared by the signs' weights (union bound).
 
     `nulls` holds Beta parameters by sign, two a stage, and `ceilings` the log evidence that benign
     clients were seen to reach, where a reference has spoken: the threshold stays `CEILING_MARGIN`
@@ -73,7 +73,8 @@ def build_tables(
     levels = np.zeros((size, CODES), dtype=np.int64)
     stages = np.zeros((size, MAX_STAGES, STAGE_WIDTH))
     counts = np.zeros(size, dtype=np.int64)
-    thresholds = np.full(size, np.log(size / policy.alarm_budget))
+    weights = np.array([sign.weight for sign in signs])
+    thresholds = np.log(weights.sum() / (weights * policy.alarm_budget))
     observations = [decode(code) for code in range(CODES)]
     for s, sign in enumerate(signs):
         levels[s] = [sign.level(seen) for seen in observations]
