@@ -185,7 +185,7 @@ CATALOGUE: tuple[Feature, ...] = (
         _ratio(Stat.FLIPS, Stat.QUERIES),
     ),
     Feature(
-        "probed_records", S, "records", "Records that were probed from close by",
+        "probed_records", S, "records", "Records that conspicuous queries stayed about",
         lambda v: v.stat(Stat.HOMES),
     ),
     Feature(
