@@ -24,7 +24,8 @@ def is_number(x: float) -> bool:
 
 
 @compiled
-def _same(x: float, y: float) -> bool:
+def same(x: float, y: float) -> bool:
+    """Whether two cells are equal; gaps are."""
     return bool(x == y or (np.isnan(x) and np.isnan(y)))
 
 
@@ -41,7 +42,7 @@ def compare(a: Any, b: Any, limit: float) -> tuple[int, int, float]:
     square = 0.0
     for j in range(len(a)):
         x, y = a[j], b[j]
-        if _same(x, y):
+        if same(x, y):
             continue
         changed += 1
         last = j
@@ -102,7 +103,7 @@ def on_line(x: Any, a: Any, b: Any, rounded: float, least: int) -> float:
             square_a += u * u
             square_b += v * v
             size += np.float64(x[j]) ** 2
-        elif not _same(x[j], a[j]) or not _same(x[j], b[j]):
+        elif not same(x[j], a[j]) or not same(x[j], b[j]):
             return np.nan
     # Sparse rows often share a line in one or two fields by chance, and rows of one field always.
     if square_a == 0.0 or square_b == 0.0 or moved < max(2, min(least, len(x) - 1)):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detector.features import geometry
+from detector.features.remember import differs
 from detector.features.state import AT_HOME, RECORD, Stat
 from detector.kit.compiled import compiled
 
@@ -67,5 +68,4 @@ def follow_home(z: Any, label: int, held: Any, stats: Any, lens: Any) -> Any:
         home, away = nearest, smallest
     stats[_STAY] += 1.0
     stats[_HOMES] += stats[_STAY] == LONG_STAY
-    beyond = label >= 0 and held.labels[home] >= 0 and label != held.labels[home]
-    return Home(away, moves, beyond)
+    return Home(away, moves, differs(label, home, held.labels))

@@ -16,10 +16,10 @@ from detector.features.follow import (
 from detector.features.home import follow_home
 from detector.features.observation import Probe
 from detector.features.relation import least_fields, neighbours, relate
-from detector.features.remember import Memory, remember
+from detector.features.remember import Memory, differs, remember
 from detector.features.search import leaves_grid
 from detector.features.span import in_span
-from detector.features.state import KEPT, NATURAL, NATURAL_ROOT, RECORD, Stat
+from detector.features.state import KEPT, NATURAL_ROOT, RECORD, Stat
 from detector.features.trace import Marks, follow_trace, place_of
 from detector.kit.compiled import compiled
 
@@ -42,7 +42,7 @@ _SCATTERED = int(Stat.SCATTERED)
 _VOLUME = int(Stat.VOLUME)
 _TURN_GAIN = int(Stat.TURN_GAIN)
 _MEMORY_COUNT = int(Stat.MEMORY_COUNT)
-_NATURAL, _KEPT, _NATURAL_ROOT, _RECORD = NATURAL, KEPT, NATURAL_ROOT, RECORD
+_KEPT, _NATURAL_ROOT, _RECORD = KEPT, NATURAL_ROOT, RECORD
 
 STRANGE_SHARE = 0.02
 MIN_COMPANY = 8
@@ -93,19 +93,12 @@ def _memory_of(table: Any, row: int) -> Any:
 
 
 @compiled
-def _flips(label: int, slot: int, labels: Any) -> bool:
-    """Whether the label differs from that of the remembered query."""
-    return bool(slot >= 0 and label >= 0 and labels[slot] >= 0 and label != labels[slot])
-
-
-@compiled
 def _lineage(relation: Any, unnatural: bool, held: Any) -> tuple[int, int]:
     """Return (root, mark) of a query, and mark the one that it goes out from."""
-    mark = 0 if unnatural else _NATURAL | _NATURAL_ROOT
     base = relation.base
     if base < 0:
-        return 0, mark
-    mark = (mark & _NATURAL) | (held.marks[base] & _NATURAL_ROOT)
+        return 0, 0 if unnatural else _NATURAL_ROOT
+    mark = held.marks[base] & _NATURAL_ROOT
     if relation.probe <= _CHOICE:
         return held.roots[base], mark
     held.marks[base] |= _KEPT
@@ -133,7 +126,7 @@ def _look(
         count_fading(table[9][row], beside.field % table[9].shape[1])
     company = lens.calibrated == 1 and stats[_MEMORY_COUNT] >= MIN_COMPANY
     scattered = company and probe >= _COLLINEAR and beside.distance > lens.far
-    flip = _flips(label, relation.base if relation.base >= 0 else beside.nearest, held.labels)
+    flip = differs(label, relation.base if relation.base >= 0 else beside.nearest, held.labels)
     if lens.calibrated == 1:
         cell = max(geometry.nearest_cell(z, lens.centroids), 0)
         count_fading(table[10][row], cell % table[10].shape[1])

@@ -1,4 +1,4 @@
-"""Which queries a client's memory keeps (compiled).
+"""A client's memory: what it holds, and which queries it keeps (compiled).
 
 The first half of the slots is a ring of the newest queries. What leaves the ring moves to the
 second half: conspicuous queries and those they relate to first, so that an attack is still
@@ -24,7 +24,7 @@ class Memory(NamedTuple):
         order: (k,) ordinals from 1, 0 for an empty slot.
         labels: (k,) labels.
         roots: (k,) ordinal of the query that each one's family goes out from.
-        marks: (k,) bits `NATURAL`, `KEPT`, `NATURAL_ROOT`, `RECORD`, `AT_HOME`.
+        marks: (k,) bits `KEPT`, `NATURAL_ROOT`, `RECORD`, `AT_HOME`.
     """
 
     queries: Any
@@ -33,6 +33,12 @@ class Memory(NamedTuple):
     labels: Any
     roots: Any
     marks: Any
+
+
+@compiled
+def differs(label: int, slot: int, labels: Any) -> bool:
+    """Whether the label differs from that of the remembered query; not where one is unknown."""
+    return bool(slot >= 0 and label >= 0 and labels[slot] >= 0 and label != labels[slot])
 
 
 @compiled

@@ -106,7 +106,7 @@ class Trace(_Columns):
 STATS = len(Stat)
 TRACES = len(Trace)
 # Marks of a remembered query, one bit each.
-NATURAL, KEPT, NATURAL_ROOT, RECORD, AT_HOME = 1, 2, 4, 8, 16
+KEPT, NATURAL_ROOT, RECORD, AT_HOME = 1, 2, 4, 8
 
 
 def memory_slots(width: int) -> int:

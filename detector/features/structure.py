@@ -94,7 +94,7 @@ def _other_field(a: Any, b: Any, field: int) -> int:
     """Return the number besides `field` in which a and b differ, -1 unless there is just one."""
     other = -1
     for j in range(len(a)):
-        if j == field or a[j] == b[j] or (np.isnan(a[j]) and np.isnan(b[j])):
+        if j == field or geometry.same(a[j], b[j]):
             continue
         if other >= 0 or not (geometry.is_number(a[j]) and geometry.is_number(b[j])):
             return -1

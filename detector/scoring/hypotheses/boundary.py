@@ -10,7 +10,7 @@ from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     BY_FIELD,
-    HOMELESS,
+    MOSTLY_HOMELESS,
     MOVED_ON,
     about_a_record,
     drawn_around,
@@ -66,7 +66,7 @@ class BoundaryEvasion:
         if from_record_to_record(at) or drawn_around(at) or generated(at):
             return False
         t = at.traits
-        flips_often = t.flips >= (0.15 if t.home >= HOMELESS else 0.06)
+        flips_often = t.flips >= (0.15 if t.home >= MOSTLY_HOMELESS else 0.06)
         close = t.local >= 0.1 and (about_a_record(at) or flips_often)
         return close or walks_beyond(at)
 

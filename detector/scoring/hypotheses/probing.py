@@ -12,7 +12,7 @@ BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 # Points drawn at random from the box of ranges are .41 apart: one region is half of that.
 ONE_REGION = 0.24
 # So close to a record, they are about it; from .75 on, most of them have none at all.
-AT_HOME, HOMELESS = 0.16, 0.75
+CLOSE_HOME, MOSTLY_HOMELESS = 0.16, 0.75
 # Around a record they are .7 times as far from it as from each other (a cloud) to 1.5 times (a
 # shell, a path); what moved on is farther. Steps by field make paths, so they are told earlier.
 AWAY, MOVED_ON = 1.8, 1.5
@@ -31,7 +31,7 @@ def in_one_region(at: Situation) -> bool:
 def walks_beyond(at: Situation) -> bool:
     """Return whether a small region away from one record is probed, where labels are others."""
     t = at.traits
-    away = HOMELESS > t.home >= AWAY * t.spread and t.homes <= 2
+    away = MOSTLY_HOMELESS > t.home >= AWAY * t.spread and t.homes <= 2
     # On the other side a class holds for long as well; that it is searched shows in flips.
     return away and t.beyond >= 0.3 and (t.same < 0.95 or t.flips >= 0.06)
 
@@ -47,7 +47,7 @@ def about_a_record(at: Situation) -> bool:
         return False
     if t.homes > FEW_HOMES:
         return t.natural >= 0.25
-    return walks_beyond(at) or (t.home < HOMELESS and (t.home < AT_HOME or t.away < AWAY))
+    return walks_beyond(at) or (t.home < MOSTLY_HOMELESS and (t.home < CLOSE_HOME or t.away < AWAY))
 
 
 def keeps_one_class(at: Situation) -> bool:
