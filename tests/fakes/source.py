@@ -31,8 +31,7 @@ class FakeSource:
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
-        assigned, self.assigned = tuple(self.assigned), []
-        revoked, self.revoked = tuple(self.revoked), []
+        assigned, revoked = _drain(self.assigned), _drain(self.revoked)
         for partition in revoked:
             self._next.pop(partition, None)
         records = [] if self._paused else self._take(max_records)
@@ -67,3 +66,10 @@ class FakeSource:
 
     def close(self) -> None:
         self.closed = True
+
+
+def _drain(queue: list[Partition]) -> tuple[Partition, ...]:
+    """Empty the queue in place: a test's thread may append to it between any two statements."""
+    taken = tuple(queue)
+    del queue[: len(taken)]
+    return taken
