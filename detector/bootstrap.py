@@ -37,9 +37,10 @@ from detector.incidents.model import Incident, Severity
 from detector.kit.clock import SystemClock
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.detect import Detection, DetectionPolicy, build_detection
+from detector.pipeline.detect import Detection, build_detection
 from detector.pipeline.escalation import EscalationPolicy, escalate
 from detector.pipeline.learn import learn
+from detector.pipeline.learning import DetectionPolicy
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Source, Store
 from detector.pipeline.process import RecordProcessor
 from detector.pipeline.triage import Triage, TriagePolicy

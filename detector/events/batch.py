@@ -87,15 +87,22 @@ class EventBatch:
 class ColumnTable:
     """Column numbers of one model's input fields and classes, given on first sight and kept."""
 
-    def __init__(self, fields: Iterable[str] = (), max_fields: int = 4096) -> None:
+    def __init__(
+        self, fields: Iterable[str] = (), max_fields: int = 4096, classes: Iterable[int] = ()
+    ) -> None:
         self._fields = {name: i for i, name in enumerate(fields)}
-        self._classes: dict[int, int] = {}
+        self._classes = {code: i for i, code in enumerate(classes)}
         self._max_fields = max_fields
 
     @property
     def names(self) -> tuple[str, ...]:
         """Field names in column order."""
         return tuple(self._fields)
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Label codes of the classes in column order."""
+        return tuple(self._classes)
 
     def knows(self, item: Input | None) -> bool:
         """Return whether the input would add no column."""

@@ -4,10 +4,12 @@ At up to 32 fields a client takes less than 4 KiB, evidence included: narrow inp
 more remembered queries (`memory_slots`). `bytes_per_client` says how much at any width.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum, auto
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.events.batch import MAX_CLASSES
 from detector.features.observation import PROBES
@@ -163,6 +165,23 @@ class ClientTable:
         """Blank one row, for a new client."""
         for name in self._ARRAYS:
             getattr(self, name)[row] = 0
+
+    def pack(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """Return what the (n,) rows hold, array by array, for `unpack`."""
+        return [getattr(self, name)[rows].tobytes() for name in self._ARRAYS]
+
+    def unpack(self, rows: NDArray[np.int64], packed: Sequence[bytes]) -> None:
+        """Put back what `pack` returned; raises `ValueError` where it does not fit."""
+        for name, body in zip(self._ARRAYS, packed, strict=True):
+            array = getattr(self, name)
+            array[rows] = np.frombuffer(body, array.dtype).reshape(len(rows), *array.shape[1:])
+
+    @classmethod
+    def layout(cls) -> str:
+        """Return what a row looks like: another version with the same text can read it."""
+        table = cls(1, 1)
+        shapes = {name: getattr(table, name) for name in cls._ARRAYS}
+        return " ".join(f"{name}:{array.dtype.str}{array.shape}" for name, array in shapes.items())
 
     def arrays(self) -> tuple[Any, ...]:
         """Return the arrays in the order that the kernel takes them."""

@@ -1,18 +1,27 @@
 """Detection as a use case: located events in, findings and profiles out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.pipeline.learn import learn
+from detector.pipeline.learning import DetectionPolicy, Learning
 from detector.pipeline.ports import ClientProfile
+from detector.pipeline.saved import (
+    SavedEvents,
+    SavedLearning,
+    SavedPart,
+    SavedState,
+    SavedStateError,
+    SavedSurrogate,
+    SavedWatch,
+)
 from detector.pipeline.watch import ModelWatch
 from detector.reference.picture import Reference
-from detector.scoring.fidelity import MAX_SUSPECTS
+from detector.scoring.clients import SavedRows
 from detector.scoring.finding import Finding
-from detector.scoring.tables import ScoringPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,66 +64,37 @@ class Detection(Protocol):
         """How many clients are held in state."""
         ...
 
+    def admits(self, model: ModelKey) -> bool:
+        """Whether events of the model can be taken: it is known, or there is room for one more."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class DetectionPolicy:
-    """How detection behaves.
+    def digests(self) -> Mapping[ModelKey, str | None]:
+        """Digests of the references in force; None for a model that is still learning its own."""
+        ...
 
-    Attributes:
-        scoring: How sure to be.
-        max_clients: Clients held in state for each model.
-        max_suspects: Suspects of each model whose surrogate is kept; 0 for none.
-        learn_events: Events that a model without a reference must have shown.
-        learn_clients: Clients that they must have come from.
-        learn_share: No client counts with more than this share of `learn_events`.
-    """
+    def adopt(self, model: ModelKey, reference: Reference) -> None:
+        """Judge a model by this reference from the next event on."""
+        ...
 
-    scoring: ScoringPolicy = field(default_factory=ScoringPolicy)
-    max_clients: int = 100_000
-    max_suspects: int = MAX_SUSPECTS
-    learn_events: int = 5_000
-    learn_clients: int = 50
-    learn_share: float = 0.02
+    def headers(self) -> tuple[list[SavedWatch], list[SavedLearning]]:
+        """What is saved of every model beside the parts."""
+        ...
+
+    def save(self, every: bool) -> Iterator[SavedPart]:
+        """What changed since `saved`, or everything, part by part."""
+        ...
+
+    def saved(self) -> None:
+        """Note that everything so far is kept."""
+        ...
+
+    def restore(self, header: SavedState, parts: Iterable[SavedPart], shelf: "Shelf") -> None:
+        """Go on from what was saved; raises `SavedStateError`, and is of no use then."""
+        ...
 
 
-class Learning:
-    """The traffic of a model without a reference, until there is enough to freeze one.
-
-    Clients under suspicion are left out, and none counts with more than its share.
-    """
-
-    def __init__(self, policy: DetectionPolicy) -> None:
-        self._policy = policy
-        self._cap = max(int(policy.learn_events * policy.learn_share), 1)
-        self._events: list[LocatedEvent] = []
-        self._counts: dict[str, int] = {}
-        self._left_out: set[str] = set()
-
-    def take(self, item: LocatedEvent) -> bool:
-        """Collect one event; true when there is enough."""
-        client = item.event.client_id
-        count = self._counts.get(client, 0)
-        if item.event.input is None or count >= self._cap or client in self._left_out:
-            return False
-        if len(self._events) >= self._policy.learn_events and count:
-            # Enough events: only clients not heard yet are still wanted, so memory is bounded.
-            return False
-        self._counts[client] = count + 1
-        self._events.append(item)
-        return self._full()
-
-    def _full(self) -> bool:
-        enough = len(self._events) >= self._policy.learn_events
-        return enough and len(self._counts) >= self._policy.learn_clients
-
-    def benign(self, watch: ModelWatch) -> list[LocatedEvent] | None:
-        """Leave suspects out for good; return what was collected when it is still enough."""
-        suspects = {client for client in self._counts if watch.suspected(client)}
-        self._left_out |= suspects
-        for client in suspects:
-            del self._counts[client]
-        self._events = [i for i in self._events if i.event.client_id not in suspects]
-        return self._events if self._full() else None
+Shelf = Callable[[ModelKey, str], Reference | None]
+"""Finds a stored reference by model and digest."""
 
 
 class Detector:
@@ -132,6 +112,68 @@ class Detector:
     def _watch(self, model: ModelKey, reference: Reference | None) -> ModelWatch:
         policy = self._policy
         return ModelWatch(model, reference, policy.scoring, policy.max_clients, policy.max_suspects)
+
+    def admits(self, model: ModelKey) -> bool:
+        """Whether events of the model can be taken: it is known, or there is room for one more."""
+        return model in self._watches or len(self._watches) < self._policy.max_models
+
+    def digests(self) -> Mapping[ModelKey, str | None]:
+        """Digests of the references in force; None for a model that is still learning its own."""
+        return {model: watch.digest for model, watch in self._watches.items()}
+
+    def adopt(self, model: ModelKey, reference: Reference) -> None:
+        """Judge a model by this reference from the next event on."""
+        self._learning.pop(model, None)
+        if model in self._watches:
+            self._watches[model].adopt(reference)
+        else:
+            self._watches[model] = self._watch(model, reference)
+
+    def headers(self) -> tuple[list[SavedWatch], list[SavedLearning]]:
+        """What is saved of every model beside the parts."""
+        learning = [kept.header(model) for model, kept in self._learning.items()]
+        return [watch.header() for watch in self._watches.values()], learning
+
+    def save(self, every: bool) -> Iterator[SavedPart]:
+        """What changed since `saved`, or everything, part by part."""
+        for watch in self._watches.values():
+            yield from watch.save(every)
+        for model, learning in self._learning.items():
+            yield from learning.save(model, every)
+
+    def saved(self) -> None:
+        """Note that everything so far is kept."""
+        for watch in self._watches.values():
+            watch.saved()
+        for learning in self._learning.values():
+            learning.saved()
+
+    def restore(self, header: SavedState, parts: Iterable[SavedPart], shelf: Shelf) -> None:
+        """Go on from what was saved; raises `SavedStateError`, and is of no use then."""
+        found: dict[tuple[type, ModelKey], list[Any]] = {}
+        for part in parts:
+            model = ModelKey(part.tenant_id, part.model_id)
+            found.setdefault((type(part), model), []).append(part)
+        try:
+            for saved in header.watches:
+                self._restore_watch(saved, found, shelf)
+            for kept in header.learning:
+                model = ModelKey(kept.tenant_id, kept.model_id)
+                self._learning[model] = Learning(self._policy)
+                self._learning[model].restore(kept, found.get((SavedEvents, model), []))
+        except (ValueError, IndexError, TypeError) as error:
+            raise SavedStateError(f"a snapshot does not fit together: {error}") from error
+
+    def _restore_watch(
+        self, saved: SavedWatch, found: Mapping[tuple[type, ModelKey], list[Any]], shelf: Shelf
+    ) -> None:
+        model = ModelKey(saved.tenant_id, saved.model_id)
+        reference = shelf(model, saved.reference) if saved.reference else None
+        if saved.reference and reference is None:
+            raise ValueError(f"the reference of model {model.model_id} is gone")
+        self._watches[model] = self._watch(model, reference)
+        rows = found.get((SavedRows, model), [])
+        self._watches[model].restore(saved, rows, found.get((SavedSurrogate, model), []))
 
     def clients(self) -> int:
         """How many clients are held in state."""

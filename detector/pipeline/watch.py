@@ -1,9 +1,10 @@
 """One model under watch: the state of its clients and the judgement of its events."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +14,25 @@ from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.features.catalogue import RowView, read_features, vector
 from detector.features.lens import make_lens, view_cells
-from detector.features.rows import ClientRows
-from detector.features.state import ClientTable, Stat
+from detector.features.rows import Tally
+from detector.features.state import Stat
 from detector.pipeline.ports import ClientProfile
+from detector.pipeline.saved import SavedPart, SavedSurrogate, SavedWatch
 from detector.reference.answers import EMPTY
 from detector.reference.drift import DriftMonitor
 from detector.reference.picture import Reference
 from detector.reference.sketch import MAX_COLUMNS, fold
-from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, VERDICT, WIDTH, score
+from detector.scoring.clients import ClientStates, SavedRows
+from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, score
 from detector.scoring.fidelity import MAX_SUSPECTS, FidelityBoard, with_fidelity
 from detector.scoring.finding import Finding
+from detector.scoring.flood import FloodMonitor, Place
 from detector.scoring.hypotheses import ALL
 from detector.scoring.judge import Judge, Moment, anomaly
 from detector.scoring.novelty import fit_novelty
 from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy, build_tables
 
-FIRST_CAPACITY = 64
 EVERYTHING = (1 << PROFILE_DUE) - 1
 
 _log = logging.getLogger(__name__)
@@ -64,18 +67,20 @@ class ModelWatch:
         self._policy = policy
         self._max_suspects = max_suspects
         self._judge = Judge(ALL, SIGNS, policy)
-        self._columns = ColumnTable()
-        first = min(FIRST_CAPACITY, max_clients)
-        self._table = ClientTable(0, first)
-        self._evidence = np.zeros((self._table.capacity, len(SIGNS), WIDTH), dtype=np.float32)
-        self._verdicts = np.zeros((self._table.capacity, VERDICT), dtype=np.int64)
-        self._first = np.zeros((self._table.capacity, len(SIGNS)), dtype=np.int64)
-        self._rows = ClientRows(first, max_clients, self._grow, self._clear, self._under_suspicion)
+        self._states = ClientStates(len(SIGNS), max_clients)
+        self._flood = FloodMonitor(max_clients)
         self.adopt(reference)
 
     def adopt(self, reference: Reference | None) -> None:
         """Judge by this reference from the next event on; evidence begins anew under it."""
+        self._refer(reference)
+        self._widen(min(len(self._columns.names), MAX_COLUMNS))
+        if reference is not None:
+            self._states.forget_evidence()
+
+    def _refer(self, reference: Reference | None) -> None:
         self.reference = reference
+        self.digest = reference.digest() if reference else None
         names = reference.names if reference else ()
         # A reference freezes the columns: fields that it has never seen carry no evidence.
         self._columns = ColumnTable(names, max_fields=len(names)) if reference else ColumnTable()
@@ -91,24 +96,21 @@ class ModelWatch:
             self._policy,
             reference is not None,
         ).arrays()
-        self._widen(min(len(names), MAX_COLUMNS))
-        if reference is not None:
-            self._evidence[:, :, : LOG_E + 1] = 0.0
 
     def _widen(self, width: int) -> None:
         self._names: tuple[str, ...] = ()
-        self._table.forget_memory(width)
+        self._states.reshape(width)
         self._lens = make_lens(self.reference, width)
 
     @property
     def clients(self) -> int:
         """How many clients are held."""
-        return len(self._rows)
+        return len(self._states)
 
     def suspected(self, client_id: str) -> bool:
         """Whether any hypothesis about the client has fired."""
-        row = self._rows.get(client_id)
-        return row is not None and bool(self._verdicts[row, FIRED])
+        row = self._states.row(client_id)
+        return row is not None and bool(self._states.verdicts[row, FIRED])
 
     def process(self, located: Sequence[LocatedEvent]) -> Watched:
         """Update and judge with events of this model, in the order of the log."""
@@ -116,10 +118,7 @@ class ModelWatch:
         begin = 0
         while begin < len(located):
             end = self._stretch(located, begin)
-            part = self._process(located[begin:end])
-            found.findings.extend((begin + i, finding) for i, finding in part.findings)
-            found.profiles.extend((begin + i, profile) for i, profile in part.profiles)
-            found.drifts += part.drifts
+            self._process(located[begin:end], begin, found)
             begin = end
         return found
 
@@ -135,64 +134,79 @@ class ModelWatch:
         )
         return next(unknown, len(located))
 
-    def _process(self, located: Sequence[LocatedEvent]) -> Watched:
+    def _process(self, located: Sequence[LocatedEvent], first: int, found: Watched) -> None:
+        """Take in events that have the columns known by now; the first is event `first`."""
         batch = assemble(self._model, located, self._columns)
         cells, names = fold(batch.cells, batch.names)
         if names[:1] != self._names[:1] or len(names) < len(self._names):
             self._widen(len(names))
         elif len(names) > len(self._names):
-            self._table.widen_memory(len(names))
+            self._states.widen(len(names))
             self._lens = make_lens(self.reference, len(names))
         self._names = names
-        rows = self._rows.assign([event.client_id for event in batch.events])
-        return self._score(batch, np.ascontiguousarray(cells), names, rows)
+        columns = self._judged(batch, np.ascontiguousarray(cells))
+        clients = [event.client_id for event in batch.events]
+        begin = 0
+        while begin < len(batch):
+            rows = self._states.assign(clients[begin:] if begin else clients)
+            self._floods(batch, begin, first, found)
+            self._score(batch, columns, begin, rows, first, found)
+            begin += len(rows)
+
+    def _judged(self, batch: EventBatch, cells: NDArray[np.float64]) -> tuple[Any, ...]:
+        """Return the scaled cells and all other columns in the order that the kernel takes them."""
+        p_values, broken = np.ones(len(batch)), np.zeros(len(batch), dtype=np.int64)
+        if self.reference:
+            p_values, broken = self.reference.judge(cells)
+        offsets = np.array([position.offset for position in batch.positions], dtype=np.int64)
+        z = view_cells(cells, self.reference)
+        return (z, offsets, cells, batch.has_input, batch.labels, batch.scores, batch.margins,
+                batch.time_ms, p_values, broken)  # fmt: skip
 
     def _score(
-        self, batch: EventBatch, cells: NDArray[np.float64], names: tuple[str, ...],
-        rows: NDArray[np.int64],
-    ) -> Watched:  # fmt: skip
-        reference = self.reference
-        p_values, broken = np.ones(len(batch)), np.zeros(len(batch), dtype=np.int64)
-        if reference:
-            p_values, broken = reference.judge(cells)
-        columns = (cells, batch.has_input, batch.labels, batch.scores, batch.margins,
-                   batch.time_ms, p_values, broken)  # fmt: skip
-        z = view_cells(cells, reference)
-        offsets = np.array([position.offset for position in batch.positions], dtype=np.int64)
-        found = Watched()
+        self, batch: EventBatch, columns: tuple[Any, ...], begin: int, rows: NDArray[np.int64],
+        first: int, found: Watched,
+    ) -> None:  # fmt: skip
+        """Score the batch's events from `begin` on for which there are rows."""
+        count = begin + len(rows)
+        z, offsets, *rest = (column[begin:count] for column in columns)
+        p_values, states = rest[-2], self._states
         i = done = 0
         while True:
             i, mask = score(
-                i, rows, z, columns, self._lens, self._table.arrays(), self._evidence,
-                self._verdicts, offsets, self._first, self._tables,
+                i, rows, z, tuple(rest), self._lens, states.table.arrays(), states.evidence,
+                states.verdicts, offsets, states.first, self._tables,
             )  # fmt: skip
-            end = min(i + 1, len(batch))
-            self._follow(batch, z, done, end)
-            found.drifts += self._drifts(batch, p_values, done, end)
+            end = min(i + 1, len(rows))
+            self._follow(batch, z, begin, done, end)
+            found.drifts += self._drifts(batch, p_values, begin, done, end)
             done = end
             if mask == 0:
-                return found
-            self._attend(i, int(mask), batch, names, int(rows[i]), found)
+                return
+            self._attend(begin + i, int(mask), batch, int(rows[i]), first, found)
             i += 1
 
-    def _follow(self, batch: EventBatch, z: NDArray[np.float32], begin: int, end: int) -> None:
+    def _follow(
+        self, batch: EventBatch, z: NDArray[np.float32], begin: int, done: int, end: int
+    ) -> None:
         """Let the surrogates of suspects learn from their answers."""
         if not len(self._board):
             return
-        for i in range(begin, end):
-            client = batch.events[i].client_id
-            if client in self._board and batch.has_input[i]:
-                self._board.learn(client, z[i], int(batch.labels[i]))
+        for i in range(done, end):
+            client = batch.events[begin + i].client_id
+            if client in self._board and batch.has_input[begin + i]:
+                self._board.learn(client, z[i], int(batch.labels[begin + i]))
 
     def _drifts(
-        self, batch: EventBatch, p_values: NDArray[np.float64], begin: int, end: int
+        self, batch: EventBatch, p_values: NDArray[np.float64], begin: int, done: int, end: int
     ) -> int:
         """Say and count when the model's clients as a whole no longer look as they did."""
         if self._drift is None:
             return 0
-        rows = [i for i in range(begin, end) if batch.has_input[i]]
-        clients = [batch.events[i].client_id for i in rows]
-        drifts = self._drift.update(clients, batch.time_ms[rows], p_values[rows], self.suspected)
+        rows = [i for i in range(done, end) if batch.has_input[begin + i]]
+        clients = [batch.events[begin + i].client_id for i in rows]
+        times = batch.time_ms[begin:][rows]
+        drifts = self._drift.update(clients, times, p_values[rows], self.suspected)
         for drift in drifts:
             _log.warning(
                 "the world of model %s has moved: mean p-value of its clients %.2f, before %.2f; "
@@ -201,40 +215,57 @@ class ModelWatch:
             )  # fmt: skip
         return len(drifts)
 
+    def _floods(self, batch: EventBatch, at: int, first: int, found: Watched) -> None:
+        """Judge how room was made for the event at `at`, if it was."""
+        for left in self._states.departures():
+            event = batch.events[at]
+            place = Place(
+                self._model, event.event_id, event.time_ms, batch.positions[at],
+                self.reference is not None,
+            )  # fmt: skip
+            finding = self._flood.take(left, place)
+            if finding is not None:
+                found.findings.append((first + at, finding))
+
     def _attend(
-        self, i: int, mask: int, batch: EventBatch, names: tuple[str, ...], row: int, found: Watched
+        self, i: int, mask: int, batch: EventBatch, row: int, first: int, found: Watched
     ) -> None:
+        """Judge the client of the batch's event `i`, or make its profile, or both."""
+        states = self._states
         cells = len(self.reference.centroids) if self.reference else 0
-        view = RowView(self._table, row, cells)
+        view = RowView(states.table, row, cells)
         moment = Moment(
-            batch.events[i], batch.positions[i], view, names, self.reference is not None
+            batch.events[i], batch.positions[i], view, self._names, self.reference is not None
         )
         finding = None
         if mask & EVERYTHING:
             finding = self._judge.decide(
-                mask & EVERYTHING, moment, self._evidence[row], self._verdicts[row],
-                self._first[row],
+                mask & EVERYTHING, moment, states.evidence[row], states.verdicts[row],
+                states.first[row],
             )  # fmt: skip
         if finding is not None:
             client = moment.event.client_id
-            found.findings.append((i, with_fidelity(finding, self._board.estimate(client))))
+            finding = with_fidelity(finding, self._board.estimate(client))
+            found.findings.append((first + i, finding))
             self._board.suspect(client, finding.log_evidence)
         if mask >> PROFILE_DUE & 1:
-            self._novel(i, moment, row, found)
+            novel = self._novel(moment, row)
+            found.findings += [(first + i, novel)] if novel else []
         if finding is not None or mask >> PROFILE_DUE & 1:
-            found.profiles.append((i, self._profile(moment, row)))
+            found.profiles.append((first + i, self._profile(moment, row)))
 
-    def _novel(self, i: int, moment: Moment, row: int, found: Watched) -> None:
+    def _novel(self, moment: Moment, row: int) -> Finding | None:
         """Ask the novelty model about a client that no hypothesis explains."""
-        if self._novelty is None or self._verdicts[row, FIRED]:
-            return
+        if self._novelty is None or self._states.verdicts[row, FIRED]:
+            return None
         p_value = self._novelty.p_value(vector(moment.view))
-        if p_value <= 1.0 / (1.0 + self._novelty.profiles):
-            found.findings.append((i, anomaly(moment, p_value, self._novelty.profiles)))
+        if p_value > 1.0 / (1.0 + self._novelty.profiles):
+            return None
+        return anomaly(moment, p_value, self._novelty.profiles)
 
     def _profile(self, moment: Moment, row: int) -> ClientProfile:
-        stats = self._table.stats[row]
-        evidence = self._evidence[row]
+        stats = self._states.table.stats[row]
+        evidence = self._states.evidence[row]
         return ClientProfile(
             client=moment.event.client,
             first_seen=datetime.fromtimestamp(stats[Stat.FIRST_MS] / 1000.0, UTC),
@@ -246,18 +277,44 @@ class ModelWatch:
             scores={sign.name: round(float(evidence[s, LOG_E]), 4) for s, sign in enumerate(SIGNS)},
         )
 
-    def _grow(self, capacity: int) -> None:
-        self._table.grow(capacity)
-        added = capacity - len(self._evidence)
-        self._evidence = np.pad(self._evidence, ((0, added), (0, 0), (0, 0)))
-        self._verdicts = np.pad(self._verdicts, ((0, added), (0, 0)))
-        self._first = np.pad(self._first, ((0, added), (0, 0)))
+    def header(self) -> SavedWatch:
+        """Return what is saved of the watch beside its parts."""
+        return SavedWatch(
+            *self._model, self.digest, list(self._columns.names), list(self._columns.classes),
+            list(self._names), self._states.table.width, self._states.capacity,
+            self._states.tally, self._flood.ids, self._flood.told, self._board.names(),
+            self._drift.save() if self._drift else None,
+        )  # fmt: skip
 
-    def _clear(self, row: int) -> None:
-        self._table.clear(row)
-        self._evidence[row] = 0.0
-        self._verdicts[row] = 0
-        self._first[row] = 0
+    def save(self, every: bool) -> Iterator[SavedPart]:
+        """Return what changed since `saved`, or everything, part by part."""
+        yield from self._states.save(*self._model, every)
+        for suspect in self._board.save(every):
+            yield SavedSurrogate(*self._model, suspect)
 
-    def _under_suspicion(self) -> NDArray[np.bool_]:
-        return np.asarray(self._verdicts[:, FIRED] > 0, dtype=np.bool_)
+    def saved(self) -> None:
+        """Note that everything so far is kept."""
+        self._states.saved()
+        self._board.saved()
+
+    def restore(
+        self, header: SavedWatch, rows: Sequence[SavedRows], suspects: Sequence[SavedSurrogate]
+    ) -> None:
+        """Go on from what was saved under the same reference.
+
+        Raises `ValueError` where the parts do not fit; this object is of no use then.
+        """
+        if header.reference != self.digest:
+            raise ValueError("saved under another reference")
+        if self.reference is None:
+            self._columns = ColumnTable(header.fields, classes=header.classes)
+        else:
+            names = self.reference.names
+            self._columns = ColumnTable(names, len(names), header.classes)
+        self._names = tuple(header.names)
+        self._states.restore(header.capacity, header.width, Tally(*header.tally), rows)
+        self._lens = make_lens(self.reference, header.width)
+        self._flood.ids, self._flood.told = header.flood_ids, header.flood_told
+        self._board.restore(header.suspects, [part.suspect for part in suspects])
+        if self._drift is not None and header.drift is not None:
+            self._drift.restore(header.drift)

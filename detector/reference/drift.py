@@ -6,10 +6,14 @@ more by asking more. River's ADWIN (Bifet and Gavaldà 2007) watches the stream 
 tells when the means of an older and a newer part of it differ more than chance allows.
 """
 
+import io
+import pickle
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from river.drift import ADWIN
@@ -37,6 +41,24 @@ class Drift:
     time_ms: int
     before: float
     now: float
+
+
+class SavedDrift(msgspec.Struct, frozen=True):
+    """What a monitor knows, to be kept over a restart.
+
+    Attributes:
+        window: ADWIN's own state.
+        recent: The latest client-days' means.
+        usual: The mean to compare with.
+        heard: For how many more client-days a change that ADWIN told of may be confirmed.
+        open: Unfinished client-days, oldest first: client, day, count, sum.
+    """
+
+    window: bytes
+    recent: list[float]
+    usual: float | None
+    heard: int
+    open: list[tuple[str, int, int, float]]
 
 
 class DriftMonitor:
@@ -76,6 +98,27 @@ class DriftMonitor:
                 drifts += [drift] if drift else []
         return drifts
 
+    def save(self) -> SavedDrift:
+        """Return everything that `restore` needs."""
+        return SavedDrift(
+            pickle.dumps(self._window._helper),
+            list(self._recent),
+            self._usual,
+            self._heard,
+            [(client, *rest) for client, rest in self._open.items()],
+        )
+
+    def restore(self, saved: SavedDrift) -> None:
+        """Go on from what `save` returned; raises `ValueError` when it is something else."""
+        try:
+            helper = _Windows(io.BytesIO(saved.window)).load()
+        except Exception as error:
+            raise ValueError(f"not the state of a drift monitor: {error}") from error
+        self._window._helper = helper
+        self._recent = deque(saved.recent, maxlen=RECENT)
+        self._usual, self._heard = saved.usual, saved.heard
+        self._open = {client: (day, count, total) for client, day, count, total in saved.open}
+
     def _finished(self, client: str, day: int, p_value: float) -> float | None:
         """Return the client-day's mean with the event that completes it, else None."""
         known, count, total = self._open.get(client, (day, 0, 0.0))
@@ -106,6 +149,16 @@ class DriftMonitor:
         for recent in self._recent:
             self._window.update(_stretched(recent))
         return Drift(time_ms, round(before, 4), round(now, 4))
+
+
+class _Windows(pickle.Unpickler):
+    """Reads ADWIN's state, and refuses to make anything else of what a database holds."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return ADWIN's own type alone."""
+        if (module, name) == (type(ADWIN()._helper).__module__, "AdaptiveWindowing"):
+            return type(ADWIN()._helper)
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of a drift monitor")
 
 
 def _stretched(mean: float) -> float:

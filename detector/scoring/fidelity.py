@@ -7,13 +7,15 @@ gradient steps over a few hundred answers are not. Kernel models on such feature
 models that an attacker would fit offline (docs/references.md has the comparison).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from river.linear_model import BayesianLinearRegression
 
-from detector.reference.answers import AnswerSample
+from detector.reference.answers import FEATURES, AnswerSample
 from detector.scoring.finding import (
     FIDELITY_EVIDENCE,
     Evidence,
@@ -54,6 +56,40 @@ class Surrogate:
             return float(self._labels[int(values[0] > 0.0)])
         return float(self._labels[int(np.argmax(values))])
 
+    def save(self) -> list[bytes]:
+        """Return the models' sums, for `restore` of a surrogate of the same labels."""
+        return [
+            np.ascontiguousarray(getattr(model, name)).tobytes()
+            for model in self._models.values()
+            for name in _SUMS
+        ]
+
+    def restore(self, saved: Sequence[bytes]) -> None:
+        """Take the sums back; raises `ValueError` when they are of other labels."""
+        bodies = iter(saved)
+        if len(saved) != len(_SUMS) * len(self._models):
+            raise ValueError("a surrogate of other labels")
+        for model in self._models.values():
+            for name, body in zip(_SUMS, bodies, strict=False):
+                _restore_sum(model, name, np.frombuffer(body))
+
+
+# What river's Bayesian linear regression keeps: precision, covariance, natural mean.
+_SUMS = ("_ss_arr", "_ss_inv_arr", "_eta_arr")
+
+
+def _restore_sum(model: BayesianLinearRegression, name: str, flat: NDArray[np.float64]) -> None:
+    if name == "_eta_arr":
+        size = len(flat)
+        setattr(model, name, flat.copy())
+        model._idx = {_BIAS: 0, **{i: i + 1 for i in range(FEATURES)}} if size else {}
+        model._cap, model._m_dirty = size, True
+        return
+    size = int(np.sqrt(len(flat)))
+    # Sherman and Morrison's update works in place on columns.
+    square = flat.reshape(size, size)
+    setattr(model, name, np.asfortranarray(square) if name == "_ss_inv_arr" else square.copy())
+
 
 def _inputs(features: NDArray[np.float64]) -> dict[str | int, float]:
     return {_BIAS: 1.0, **dict(enumerate(features.tolist()))}
@@ -70,6 +106,17 @@ class _Suspect:
     latest: StolenFidelity | None = None
 
 
+class SavedSuspect(msgspec.Struct, frozen=True):
+    """One suspect on the board, to be kept over a restart; `sums` are the surrogate's."""
+
+    client_id: str
+    credibility: float
+    answers: int
+    due: int
+    latest: tuple[float, float, int] | None
+    sums: list[bytes]
+
+
 class FidelityBoard:
     """The suspects of one model and their surrogates, at most `limit` of them.
 
@@ -82,6 +129,7 @@ class FidelityBoard:
         self._limit = limit
         self._labels = np.unique(sample.labels)
         self._suspects: dict[str, _Suspect] = {}
+        self._changed: set[str] = set()
 
     def __len__(self) -> int:
         """Return the number of suspects on the board."""
@@ -102,6 +150,7 @@ class FidelityBoard:
             known.credibility = log_evidence
         elif len(self._labels) and self._limit and self._place(log_evidence):
             self._suspects[client_id] = _Suspect(Surrogate(self._labels), log_evidence)
+        self._changed.add(client_id)
 
     def _place(self, log_evidence: float) -> bool:
         if len(self._suspects) < self._limit:
@@ -121,6 +170,7 @@ class FidelityBoard:
         suspect = self._suspects.get(client_id)
         if suspect is None or label < 0:
             return
+        self._changed.add(client_id)
         suspect.answers += 1
         if suspect.answers <= ALL_ANSWERS or suspect.answers % THINNING == 0:
             suspect.surrogate.learn(self._sample.project(z_row), float(label))
@@ -132,6 +182,39 @@ class FidelityBoard:
         predicted = [suspect.surrogate.predict(row) for row in self._sample.features]
         agreement = float(np.mean(np.array(predicted) == self._sample.labels))
         return StolenFidelity(round(agreement, 4), round(self._sample.chance, 4), suspect.answers)
+
+    def names(self) -> list[str]:
+        """Return who is on the board, in the order in which they came."""
+        return list(self._suspects)
+
+    def save(self, every: bool) -> Iterator[SavedSuspect]:
+        """Return the suspects that changed since `saved`, or every one."""
+        for name, suspect in self._suspects.items():
+            if every or name in self._changed:
+                latest = suspect.latest
+                yield SavedSuspect(
+                    name, suspect.credibility, suspect.answers, suspect.due,
+                    (latest.agreement, latest.chance, latest.answers) if latest else None,
+                    suspect.surrogate.save(),
+                )  # fmt: skip
+
+    def saved(self) -> None:
+        """Note that everything so far is kept."""
+        self._changed.clear()
+
+    def restore(self, names: Sequence[str], suspects: Sequence[SavedSuspect]) -> None:
+        """Take back the latest of each named suspect; raises `ValueError` when one is missing."""
+        latest = {suspect.client_id: suspect for suspect in suspects}
+        for name in names:
+            known = latest.get(name)
+            if known is None:
+                raise ValueError("a suspect is missing")
+            surrogate = Surrogate(self._labels)
+            surrogate.restore(known.sums)
+            measured = StolenFidelity(*known.latest) if known.latest else None
+            self._suspects[name] = _Suspect(
+                surrogate, known.credibility, known.answers, known.due, measured
+            )
 
     def estimate(self, client_id: str) -> StolenFidelity | None:
         """Return the latest measure; None for who is not followed or has too few answers yet."""

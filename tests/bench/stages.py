@@ -17,7 +17,8 @@ from detector.events.decode import Decoder
 from detector.events.record import Partition, Record
 from detector.kit.clock import SystemClock
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.detect import DetectionPolicy, Detector
+from detector.pipeline.detect import Detector
+from detector.pipeline.learning import DetectionPolicy
 from detector.pipeline.ports import Poll
 from detector.pipeline.process import RecordProcessor
 from detector.pipeline.triage import Triage, TriagePolicy

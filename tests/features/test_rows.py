@@ -1,108 +1,160 @@
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.features.rows import ClientRows
+from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows
 
 
-class Held:
-    """Rows together with what they were asked to do."""
+class Table:
+    """Rows together with what they were asked to do; `names` of some standing are given."""
 
     def __init__(self, capacity: int, limit: int) -> None:
         self.capacity = capacity
-        self.suspects: set[int] = set()
+        self.standing: dict[str, int] = {}
+        self.idle: set[str] = set()
         self.cleared: list[int] = []
-        self.rows = ClientRows(capacity, limit, self._grow, self.cleared.append, self._keep)
+        self.rows = ClientRows(
+            capacity, limit, self._grow, self.cleared.append, self._rank, self._idle
+        )
 
     def _grow(self, capacity: int) -> None:
         assert capacity > self.capacity
         self.capacity = capacity
 
-    def _keep(self) -> np.ndarray:
-        return np.isin(np.arange(self.capacity), list(self.suspects))
+    def _of(self, names: Sequence[str]) -> list[int]:
+        rows = [self.rows.get(name) for name in names]
+        return [row for row in rows if row is not None]
+
+    def _rank(self) -> np.ndarray:
+        rank = np.full(self.capacity, NEWCOMER)
+        for name, standing in self.standing.items():
+            rank[self._of([name])] = standing
+        return rank
+
+    def _idle(self) -> np.ndarray:
+        return np.isin(np.arange(self.capacity), self._of(sorted(self.idle)))
 
     def assign(self, *clients: str) -> list[int]:
-        return [int(row) for row in self.rows.assign(clients)]
+        """All rows, asked for as often as it takes."""
+        rows: list[int] = []
+        while len(rows) < len(clients):
+            rows += self.rows.assign(clients[len(rows) :]).tolist()
+        return rows
+
+    def here(self, *clients: str) -> list[bool]:
+        return [self.rows.get(client) is not None for client in clients]
 
 
 def test_a_client_keeps_its_row_and_a_row_has_one_client() -> None:
-    held = Held(4, 4)
-    first = held.assign("a", "b", "a")
+    table = Table(4, 4)
+    first = table.assign("a", "b", "a")
     assert first[0] == first[2] != first[1]
-    assert held.assign("b", "a") == [first[1], first[0]]
-    assert held.rows.get("a") == first[0]
-    assert held.rows.get("stranger") is None
-    assert len(held.rows) == 2
+    assert table.assign("b", "a") == [first[1], first[0]]
+    assert table.rows.get("a") == first[0]
+    assert table.rows.get("stranger") is None
+    assert len(table.rows) == 2
 
 
 def test_rows_grow_up_to_the_limit() -> None:
-    held = Held(2, 5)
-    for i in range(5):
-        held.assign(f"client-{i}")
-    assert (held.capacity, len(held.rows)) == (5, 5)
+    table = Table(2, 5)
+    table.assign(*(f"client-{i}" for i in range(5)))
+    assert (table.capacity, len(table.rows)) == (5, 5)
 
 
-def test_every_row_is_blanked_once_for_each_newcomer() -> None:
-    held = Held(2, 2)
-    rows = [held.assign(f"client-{i}")[0] for i in range(6)]
-    assert held.cleared == rows
+def test_the_row_of_who_leaves_is_blanked_and_given_away() -> None:
+    table = Table(2, 2)
+    rows = table.assign(*(f"client-{i}" for i in range(6)))
+    assert table.cleared == rows[2:]
 
 
 def test_the_longest_unseen_leaves_first() -> None:
-    held = Held(3, 3)
-    for client in ("a", "b", "c", "a"):
-        held.assign(client)
-    held.assign("d")
-    assert held.rows.get("b") is None
-    assert held.rows.get("a") is not None
+    table = Table(3, 3)
+    table.assign("a", "b", "c", "a", "d")
+    assert table.here("a", "b", "c", "d") == [True, False, True, True]
 
 
-def test_suspects_stay_while_others_can_leave() -> None:
-    held = Held(3, 3)
-    held.suspects = set(held.assign("suspect"))
-    for client in ("b", "c", "d", "e"):
-        held.assign(client)
-    assert held.rows.get("suspect") is not None
-    assert held.rows.get("b") is None
+def test_rows_are_given_up_to_the_client_for_whom_another_must_leave() -> None:
+    table = Table(3, 3)
+    assert len(table.rows.assign(["a", "b", "a", "c", "d", "a"])) == 4
+    assert len(table.rows.assign(["d", "b"])) == 1, "b had to leave for d"
+
+
+def test_newcomers_leave_before_the_established_and_those_before_suspects() -> None:
+    table = Table(4, 4)
+    table.assign("suspect", "known", "new", "newer")
+    table.standing = {"suspect": SUSPECT, "known": ESTABLISHED}
+    table.assign("x", "y", "z")
+    assert table.here("suspect", "known", "new", "newer") == [True, True, False, False]
+
+
+def test_newcomers_find_room_when_everybody_is_established() -> None:
+    table = Table(2, 2)
+    table.assign("suspect", "known")
+    table.standing = {"suspect": SUSPECT, "known": ESTABLISHED}
+    table.assign("new")
+    assert table.here("suspect", "known", "new") == [True, False, True]
 
 
 def test_suspects_leave_when_all_are() -> None:
-    held = Held(2, 2)
-    held.suspects = {0, 1}
-    held.assign("a")
-    held.assign("b")
-    held.assign("c")
-    assert held.rows.get("a") is None
-    assert len(held.rows) == 2
+    table = Table(2, 2)
+    table.assign("a", "b")
+    table.standing = {"a": SUSPECT, "b": SUSPECT}
+    table.assign("c")
+    assert table.here("a", "b", "c") == [False, True, True]
+
+
+def test_who_has_long_been_silent_goes_before_anything_grows() -> None:
+    table = Table(2, 8)
+    table.assign("a", "b")
+    table.idle = {"a"}
+    table.assign("c")
+    assert (table.capacity, table.here("a", "b", "c")) == (2, [False, True, True])
+
+
+def test_what_making_room_took_is_told_once() -> None:
+    table = Table(2, 2)
+    table.assign("a", "b", "a", "c", "c", "d")
+    left = table.rows.departures()
+    assert [(item.newcomers, item.established) for item in left] == [(1, 0), (1, 0)]
+    assert [(item.events, item.admitted) for item in left] == [(3, 2), (2, 1)]
+    assert table.rows.departures() == []
 
 
 @pytest.mark.parametrize("limit", [3, 4, 7, 100])
 def test_a_batch_that_fits_never_takes_more_rows_than_the_limit(limit: int) -> None:
-    held = Held(3, limit)
-    held.assign(*(f"client-{i}" for i in range(limit)))
-    assert held.capacity <= limit
-    assert len(held.rows) == limit
+    table = Table(3, limit)
+    table.assign(*(f"client-{i}" for i in range(limit)))
+    assert table.capacity <= limit
+    assert len(table.rows) == limit
 
 
-def test_no_client_of_a_batch_leaves_during_it_even_over_the_limit() -> None:
-    held = Held(2, 4)
-    names = [f"client-{i}" for i in range(11)]
-    rows = held.assign(*names, *names)
-    assert rows[:11] == rows[11:]
-    assert len(set(rows)) == 11
-
-
-@given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=6), max_size=40))
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=200), st.lists(st.integers(1, 199)))
 @settings(max_examples=60, deadline=None)
-def test_clients_of_a_batch_have_rows_of_their_own(batches: Sequence[Sequence[int]]) -> None:
-    held = Held(2, 6)
-    for batch in batches:
-        names = [str(number) for number in batch]
-        rows = held.assign(*names)
-        owner = dict(zip(rows, names, strict=True))
-        assert [owner[row] for row in rows] == names
-        assert all(held.rows.get(name) == row for name, row in zip(names, rows, strict=True))
-        assert len(held.rows) <= held.capacity <= 6
+def test_cuts_do_not_matter(clients: Sequence[int], cuts: Sequence[int]) -> None:
+    names = [str(number) for number in clients]
+    whole, parts = Table(2, 6), Table(2, 6)
+    for table in (whole, parts):
+        table.standing = {"1": SUSPECT, "2": ESTABLISHED, "3": ESTABLISHED}
+    edges = sorted({0, len(names), *(cut for cut in cuts if cut < len(names))})
+    rows = whole.assign(*names)
+    assert rows == [row for a, b in pairwise(edges)
+                    for row in parts.assign(*names[a:b])]  # fmt: skip
+    assert whole.rows.held()[0] == parts.rows.held()[0]
+    assert len(whole.rows) <= whole.capacity <= 6
+
+
+@given(st.lists(st.integers(0, 30), max_size=60), st.lists(st.integers(0, 30), max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_restored_rows_go_on_as_if_nothing_had_happened(
+    before: Sequence[int], after: Sequence[int]
+) -> None:
+    table = Table(2, 6)
+    table.assign(*map(str, before))
+    other = Table(table.capacity, 6)
+    other.rows.restore(table.rows.held())
+    assert table.assign(*map(str, after)) == other.assign(*map(str, after))
+    assert table.rows.tally == other.rows.tally

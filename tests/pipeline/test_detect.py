@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from detector.events.located import LocatedEvent
 from detector.events.model import Cell, Input, ModelKey, Output, PredictionEvent
-from detector.pipeline.detect import DetectionPolicy, Detections, Detector
+from detector.pipeline.detect import Detections, Detector
+from detector.pipeline.learning import DetectionPolicy
 from detector.reference.picture import Reference
 from detector.scoring.finding import AttackClass
 from tests.scoring.traffic import (

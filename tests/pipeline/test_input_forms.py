@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from detector.events.located import LocatedEvent
 from detector.events.model import Input, ModelKey, Output, PredictionEvent
-from detector.pipeline.detect import DetectionPolicy, Detector
+from detector.pipeline.detect import Detector
 from detector.pipeline.learn import learn
+from detector.pipeline.learning import DetectionPolicy
 from detector.reference.picture import Reference
 from detector.scoring.finding import AttackClass, Finding
 from tests.scoring.traffic import event, interleave, located

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 
@@ -99,5 +100,31 @@ def test_the_same_client_comes_back_blank_after_it_had_to_leave() -> None:
     model = watch(reference(), max_clients=64)
     model.process(located(benign("alice", 40, 1)))
     for begin in range(0, 200, 20):
-        model.process(located(event(f"c{begin + i}", 0, None) for i in range(20)))
+        crowd = [event(f"c{begin + i}", n, None) for i in range(20) for n in range(8)]
+        model.process(located(crowd))
     assert queries_of(benign("alice", 40, 1), model) == [32]
+
+
+def test_passing_names_do_not_push_out_who_is_known() -> None:
+    model = watch(reference(), max_clients=64)
+    model.process(located(benign("alice", 31, 1)))
+    model.process(located(event(f"c{i}", 0, None) for i in range(1000)))
+    assert queries_of(benign("alice", 1, 1), model) == [32]
+
+
+def test_a_flood_of_names_is_found_once_and_again_when_it_has_doubled() -> None:
+    model = watch(reference(), max_clients=64)
+    model.process(located(event(f"known{i % 20}", i, None) for i in range(4000)))
+    watched = model.process(located(event(f"c{i}", 0, None) for i in range(300)))
+    floods = [f for _, f in watched.findings if f.technique == "identity_flood"]
+    assert [f.client.client_id for f in floods] == ["*"] * len(floods)
+    assert len(floods) >= 3
+    ids = [f.query for f in floods]
+    assert all(later >= 2 * earlier for earlier, later in pairwise(ids))
+    assert "new client ids" in floods[0].evidence[0].statement
+
+
+def test_a_population_that_never_settles_is_no_flood() -> None:
+    model = watch(reference(), max_clients=64)
+    watched = model.process(located(event(f"c{i // 2}", i, None) for i in range(4000)))
+    assert not [f for _, f in watched.findings if f.technique == "identity_flood"]

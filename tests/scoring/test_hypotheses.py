@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey, PredictionEvent
-from detector.pipeline.detect import DetectionPolicy, Detector
+from detector.pipeline.detect import Detector
+from detector.pipeline.learning import DetectionPolicy
 from detector.reference.picture import Reference
 from detector.scoring.finding import AttackClass, Finding
 from detector.scoring.hypotheses import ALL, LAST_RESORT

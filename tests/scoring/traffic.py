@@ -46,7 +46,12 @@ def score(row: Row) -> float:
 
     sum_ = 0.05 * (number("age", 45) - 45) + 2.5 - number("amount", 0) / 3000
     sum_ += 0.3 * (4.0 - number("rate", 4.0))
-    return 1.0 / (1.0 + exp(-min(max(sum_, -30.0), 30.0)))
+    return float(1.0 / (1.0 + exp(-min(max(sum_, -30.0), 30.0))))
+
+
+def plain(row: Row) -> Row:
+    """The row as a parser would have it, without numpy's scalars."""
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
 
 
 def event(
@@ -60,7 +65,7 @@ def event(
         "client_id": client,
         "model_id": model.model_id,
         "tenant_id": model.tenant_id,
-        "input": None if row is None else Input(fields=row),
+        "input": None if row is None else Input(fields=plain(row)),
         "output": Output(label=int(good >= 0.5), scores=[1.0 - good, good]),
     }
     return PredictionEvent(**(fields | changes))  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ from detector.events.decode import Decoder
 from detector.events.record import Partition, Position, Record
 from detector.kit.clock import SystemClock
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.detect import DetectionPolicy, build_detection
+from detector.pipeline.detect import build_detection
+from detector.pipeline.learning import DetectionPolicy
 from detector.pipeline.process import RecordProcessor
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.stream.loop import Loop

@@ -1,0 +1,180 @@
+"""Everything that is held for each client of one model: state, evidence, verdicts, and whose it is.
+
+One row of every array a client. What changed since the last snapshot is marked, so that a snapshot
+costs what the traffic touched and not what there is.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows, Held, Left, Tally
+from detector.features.state import ClientTable, Stat
+from detector.scoring.evidence import FIRED, LOG_E, VERDICT, WIDTH
+
+FIRST_CAPACITY = 64
+ESTABLISHED_QUERIES = 8
+"""A client with so many queries is no passing name any more."""
+IDLE_MS = 90 * 86_400_000
+"""Silent for so long, a client leaves before more room is made; slow attackers ask more often."""
+CHUNK_ROWS = 1024
+
+
+class SavedRows(msgspec.Struct, frozen=True, tag="rows"):
+    """Some rows as they stood, to be kept over a restart.
+
+    Attributes:
+        tenant_id: The model's tenant.
+        model_id: The model whose clients they are.
+        width: Folded columns of the inputs that the rows remember.
+        rows: Row numbers, int64.
+        ids: The client of each, "" for a row that was vacated.
+        seen: The ordinal of each client's latest event, int64.
+        arrays: What `ClientTable.pack` returned, then evidence, verdicts and first offsets.
+    """
+
+    tenant_id: str
+    model_id: str
+    width: int
+    rows: bytes
+    ids: list[str]
+    seen: bytes
+    arrays: list[bytes]
+
+
+class ClientStates:
+    """The clients of one model, at most `limit`, judged by `signs` signs."""
+
+    def __init__(self, signs: int, limit: int) -> None:
+        self._limit = limit
+        first = min(FIRST_CAPACITY, limit)
+        self.table = ClientTable(0, first)
+        self.evidence = np.zeros((first, signs, WIDTH), dtype=np.float32)
+        self.verdicts = np.zeros((first, VERDICT), dtype=np.int64)
+        self.first = np.zeros((first, signs), dtype=np.int64)
+        self._dirty = np.ones(first, dtype=np.bool_)
+        self._rows = self._make_rows(first)
+
+    def _make_rows(self, capacity: int) -> ClientRows:
+        return ClientRows(capacity, self._limit, self._grow, self._clear, self._rank, self._idle)
+
+    def __len__(self) -> int:
+        """Return how many clients are held."""
+        return len(self._rows)
+
+    @property
+    def capacity(self) -> int:
+        """Rows there are."""
+        return self.table.capacity
+
+    def row(self, client_id: str) -> int | None:
+        """Return the client's row, None for a stranger."""
+        return self._rows.get(client_id)
+
+    def assign(self, client_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return rows for the first clients; as `ClientRows.assign`."""
+        rows = self._rows.assign(client_ids)
+        self._dirty[rows] = True
+        return rows
+
+    def departures(self) -> list[Left]:
+        """Return how room was made since the last call."""
+        return self._rows.departures()
+
+    def reshape(self, width: int) -> None:
+        """Forget the remembered queries, for inputs of another width or meaning."""
+        self.table.forget_memory(width)
+        self._dirty[:] = True
+
+    def widen(self, width: int) -> None:
+        """Take inputs of more columns."""
+        self.table.widen_memory(width)
+        self._dirty[:] = True
+
+    def forget_evidence(self) -> None:
+        """Let the evidence of all begin anew; restarts stay paid for."""
+        self.evidence[:, :, : LOG_E + 1] = 0.0
+        self._dirty[:] = True
+
+    def _grow(self, capacity: int) -> None:
+        added = capacity - self.table.capacity
+        self.table.grow(capacity)
+        self.evidence = np.pad(self.evidence, ((0, added), (0, 0), (0, 0)))
+        self.verdicts = np.pad(self.verdicts, ((0, added), (0, 0)))
+        self.first = np.pad(self.first, ((0, added), (0, 0)))
+        self._dirty = np.pad(self._dirty, (0, added), constant_values=True)
+
+    def _clear(self, row: int) -> None:
+        self.table.clear(row)
+        self.evidence[row] = 0.0
+        self.verdicts[row] = 0
+        self.first[row] = 0
+        self._dirty[row] = True
+
+    def _rank(self) -> NDArray[np.int64]:
+        queries = self.table.stats[:, Stat.QUERIES]
+        rank = np.where(queries >= ESTABLISHED_QUERIES, ESTABLISHED, NEWCOMER)
+        return np.where(self.verdicts[:, FIRED] > 0, SUSPECT, rank)
+
+    def _idle(self) -> NDArray[np.bool_]:
+        last = self.table.stats[:, Stat.LAST_MS]
+        silent = last < last.max() - IDLE_MS
+        return np.asarray(silent & (self.verdicts[:, FIRED] == 0), dtype=np.bool_)
+
+    def _arrays(self) -> tuple[NDArray[np.generic], ...]:
+        return self.evidence, self.verdicts, self.first
+
+    def save(self, tenant_id: str, model_id: str, every: bool) -> Iterator[SavedRows]:
+        """Return the rows that changed since `saved`, or every one, a stretch at a time."""
+        held = self._rows.held()
+        wanted = np.arange(self.capacity) if every else np.flatnonzero(self._dirty)
+        for begin in range(0, len(wanted), CHUNK_ROWS):
+            rows = wanted[begin : begin + CHUNK_ROWS]
+            own = [np.ascontiguousarray(array[rows]).tobytes() for array in self._arrays()]
+            yield SavedRows(
+                tenant_id, model_id, self.table.width, rows.tobytes(),
+                [held.ids[row] for row in rows], held.seen[rows].tobytes(),
+                [*self.table.pack(rows), *own],
+            )  # fmt: skip
+
+    def saved(self) -> None:
+        """Note that everything so far is kept."""
+        self._dirty[:] = False
+
+    @property
+    def tally(self) -> Tally:
+        """Counts over the life of the rows."""
+        return self._rows.tally
+
+    def restore(self, capacity: int, width: int, tally: Tally, parts: Sequence[SavedRows]) -> None:
+        """Take back what `save` returned since the rows were last saved whole, in that order.
+
+        Raises `ValueError` where the parts do not fit; this object is of no use then.
+        """
+        if self.capacity > capacity or capacity > max(self._limit, self.capacity):
+            raise ValueError(f"{capacity} rows do not fit a limit of {self._limit} clients")
+        self._grow(capacity)
+        self.table.forget_memory(width)
+        ids = [""] * capacity
+        seen = np.zeros(capacity, dtype=np.int64)
+        # A change of width touches every row, so that parts of an older width are all replaced.
+        for part in parts:
+            if part.width == width:
+                self._unpack(part, ids, seen)
+        self._rows = self._make_rows(capacity)
+        self._rows.restore(Held(ids, seen, tally))
+        self.saved()
+
+    def _unpack(self, part: SavedRows, ids: list[str], seen: NDArray[np.int64]) -> None:
+        rows = np.frombuffer(part.rows, dtype=np.int64)
+        if not len(rows) == len(part.ids) or rows.min() < 0 or rows.max() >= len(ids):
+            raise ValueError("rows outside the table")
+        own = self._arrays()
+        self.table.unpack(rows, part.arrays[: -len(own)])
+        for array, body in zip(own, part.arrays[-len(own) :], strict=True):
+            array[rows] = np.frombuffer(body, array.dtype).reshape(len(rows), *array.shape[1:])
+        seen[rows] = np.frombuffer(part.seen, dtype=np.int64)
+        for row, name in zip(rows.tolist(), part.ids, strict=True):
+            ids[row] = name
