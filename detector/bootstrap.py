@@ -4,6 +4,7 @@ Nothing happens at import, and nothing is connected before a command asks for it
 """
 
 import ipaddress
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -30,21 +31,21 @@ from detector.evaluation.observer import Verdict, Watched
 from detector.events.decode import Decoded, Decoder
 from detector.events.located import LocatedEvent
 from detector.events.model import Input, ModelKey, PredictionEvent
-from detector.events.record import Partition, Position, Record
+from detector.events.record import Position, Record
 from detector.incidents.aggregate import IncidentPolicy, event_time
 from detector.incidents.correlate import absorb
 from detector.incidents.model import Incident, Severity
 from detector.kit.clock import SystemClock
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.detect import Detection, build_detection
+from detector.pipeline.detect import build_detection
 from detector.pipeline.escalation import EscalationPolicy, escalate
 from detector.pipeline.learn import learn
 from detector.pipeline.learning import DetectionPolicy
-from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Source, Store
-from detector.pipeline.process import RecordProcessor
+from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Store
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.watch import ModelWatch
+from detector.pipeline.work import PartitionProcessor, Parts
 from detector.reference.picture import Reference
 from detector.scoring.finding import Finding
 from detector.scoring.tables import ScoringPolicy
@@ -57,6 +58,7 @@ from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 
 READ_AHEAD = 5_000
+SNAPSHOT_SECONDS = LoopPolicy().snapshot_seconds
 KEY_NAME = "api"
 MEASURED_ROWS = 61
 """Rows of a watch whose state is measured: a number that no other dimension has."""
@@ -97,17 +99,33 @@ def open_existing_database(settings: Settings) -> Store:
 
 
 def file_loop(
-    settings: Settings, store: Store, names: Sequence[str], progress: Progress | None = None
-) -> Loop:
-    """A loop that reads log files, each from its beginning, to their end."""
-    source = WholeFiles(names, progress)
-    return _loop(settings, store, source, StreamMetrics(CollectorRegistry()), Event())
+    settings: Settings, store: Store, names: Sequence[str], progress: Progress | None = None,
+    *, resume: bool = False,
+) -> Loop:  # fmt: skip
+    """A loop that reads log files to their end: from the beginning, or where reading stopped."""
+    source, metrics = FileSource(names, progress), StreamMetrics(CollectorRegistry())
+    policy = LoopPolicy(
+        batch_records=settings.batch_size,
+        # Nothing outlives the process there.
+        snapshot_seconds=math.inf if in_memory(settings.database_url) else SNAPSHOT_SECONDS,
+        # A file is at hand and does not grow: its unusable lines are counted, and that is all.
+        letter_share=1.0,
+    )
+    processor = _processor(settings, metrics, anew=not resume)
+    return Loop(source, store, processor, SystemClock(), metrics, Event(), policy)
 
 
 def kafka_loop(settings: Settings, store: Store, registry: CollectorRegistry, stop: Event) -> Loop:
     """A loop that reads the topic until `stop` is set; connects at once."""
     metrics = StreamMetrics(registry)
-    return _loop(settings, store, KafkaSource(kafka_settings(settings), metrics), metrics, stop)
+    source = KafkaSource(kafka_settings(settings), metrics)
+    policy = LoopPolicy(
+        batch_records=settings.batch_size,
+        snapshot_seconds=settings.snapshot_interval,
+        letter_share=settings.dead_letter_share,
+    )
+    processor = _processor(settings, metrics)
+    return Loop(source, store, processor, SystemClock(), metrics, stop, policy)
 
 
 def kafka_settings(settings: Settings) -> KafkaSettings:
@@ -132,7 +150,7 @@ def file_records(
     names: Sequence[str], progress: Progress | None = None
 ) -> Iterator[Sequence[Record]]:
     """The records of log files, a stretch at a time."""
-    source = WholeFiles(names, progress)
+    source = FileSource(names, progress)
     try:
         for partition in source.poll(READ_AHEAD, 0.0).assigned:
             source.start(partition, None)
@@ -235,17 +253,6 @@ def webhooks(settings: Settings) -> list[WebhookSettings]:
     ]
 
 
-class WholeFiles(FileSource):
-    """Log files that are read from their first line, whatever was read of them before.
-
-    Detection's state is not stored, so a replay that went on halfway would judge half a log.
-    """
-
-    def start(self, partition: Partition, offset: int | None) -> None:
-        """Let the file be read from the beginning."""
-        super().start(partition, None)
-
-
 class ProductObserver:
     """The detection, triage and severity of the product, as the evaluation asks for them.
 
@@ -310,38 +317,24 @@ def _verdict(finding: Finding, incidents: dict[str, Incident]) -> Verdict:
     )
 
 
-def _loop(
-    settings: Settings, store: Store, source: Source, metrics: StreamMetrics, stop: Event
-) -> Loop:
+def _processor(
+    settings: Settings, metrics: StreamMetrics, *, anew: bool = False
+) -> PartitionProcessor:
     clock = SystemClock()
     triage = Triage(TriagePolicy(notify_from=settings.webhook_min_severity), clock)
-    processor = RecordProcessor(Decoder(), _detection(settings, store), triage, clock)
-    policy = LoopPolicy(batch_records=settings.batch_size)
-    return Loop(source, store, processor, clock, metrics, stop, policy)
-
-
-def _detection(settings: Settings, store: Store) -> Detection:
-    return build_detection(_detection_policy(settings), _active_references(store))
+    new_detection = partial(build_detection, _detection_policy(settings))
+    return PartitionProcessor(Parts(Decoder(), new_detection, triage, clock, metrics), anew)
 
 
 def _detection_policy(settings: Settings) -> DetectionPolicy:
     return DetectionPolicy(
         scoring=ScoringPolicy(alarm_budget=settings.alarm_budget),
         max_clients=settings.max_clients,
+        max_models=settings.max_models,
         max_suspects=settings.max_suspects,
         learn_events=settings.learning_min_events,
         learn_clients=settings.learning_min_clients,
     )
-
-
-def _active_references(store: Store) -> Mapping[ModelKey, Reference]:
-    with store.transaction() as transaction:
-        bodies = {
-            info.model: transaction.references.body(info.model, info.version)
-            for info in transaction.references.list()
-            if info.status is ReferenceStatus.ACTIVE
-        }
-    return {model: Reference.from_bytes(body) for model, body in bodies.items() if body is not None}
 
 
 def _database_url(settings: Settings) -> URL:

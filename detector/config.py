@@ -91,6 +91,10 @@ def _share(raw: str) -> float:
     return value
 
 
+def _part(raw: str) -> float:
+    return 1.0 if raw.strip() in ("1", "1.0") else _share(raw)
+
+
 def _duration(raw: str) -> float:
     match = _DURATION.fullmatch(raw.strip())
     if match is None:
@@ -188,6 +192,15 @@ class Settings:
     batch_size: int = _setting(
         "stream", 2000, _integer(1, 100_000), "Most records handled in one database transaction"
     )
+    snapshot_interval: float = _setting(
+        "stream", 5.0, _duration, "Least time between two snapshots of a partition's state"
+    )
+    dead_letter_share: float = _setting(
+        "stream",
+        0.5,
+        _part,
+        "Share of unusable records above which a partition is read no more; 1: never",
+    )
     host: str = _setting("api", "127.0.0.1", _text, "Address the API listens on")
     port: int = _setting(
         "api", 8080, _integer(0, 65535), "Port the API listens on; 0: any free one"
@@ -226,7 +239,13 @@ class Settings:
         "detection", 0.001, _share, "False incidents accepted a benign client's whole life"
     )
     max_clients: int = _setting(
-        "detection", 100_000, _integer(1, 100_000_000), "Clients of a model kept in memory"
+        "detection",
+        100_000,
+        _integer(1, 100_000_000),
+        "Clients of a model kept in memory for each partition",
+    )
+    max_models: int = _setting(
+        "detection", 256, _integer(1, 1_000_000), "Models of a partition; more are refused"
     )
     max_suspects: int = _setting(
         "detection",

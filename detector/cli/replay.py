@@ -40,6 +40,13 @@ def replay(
             help="Trusted traffic: every model in it gets a reference from it first. Repeatable.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on where an earlier replay of the same files into this database stopped.",
+        ),
+    ] = False,
     json: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write JSON instead of a table; - is standard output."),
@@ -57,7 +64,7 @@ def replay(
     with closing(bootstrap.open_database(settings)) as store:
         if reference:
             learn.learn_references(store, reference)
-        stats = replay_logs(settings, store, logs)
+        stats = replay_logs(settings, store, logs, resume=resume)
         incidents = all_incidents(store)
     if json is None:
         print_outcome(stats, incidents)
@@ -65,12 +72,14 @@ def replay(
         _write(json, to_json(replay_document(stats, incidents)))
 
 
-def replay_logs(settings: Settings, store: Store, logs: list[str]) -> "Stats":
+def replay_logs(
+    settings: Settings, store: Store, logs: list[str], *, resume: bool = False
+) -> "Stats":
     """Run the files through the pipeline into the store, with a progress bar."""
     from detector import bootstrap
 
     with progress("Reading the log") as advance:
-        loop = bootstrap.file_loop(settings, store, logs, advance)
+        loop = bootstrap.file_loop(settings, store, logs, advance, resume=resume)
         settle_garbage_collector()
         return loop.run()
 

@@ -85,10 +85,11 @@ class Decoder:
             try:
                 events.append(LocatedEvent(record.position, decode(record)))
             except DecodeError as error:
-                dead.append(self._dead_letter(record, error))
+                dead.append(self.dead_letter(record, error))
         return Decoded(events, dead, self._unknown.drain())
 
-    def _dead_letter(self, record: Record, error: DecodeError) -> DeadLetter:
+    def dead_letter(self, record: Record, error: DecodeError) -> DeadLetter:
+        """Return what is kept of a record that cannot be used."""
         body = record.value or b""
         kept = body[: self._limits.kept_bytes]
         return DeadLetter(record.position, error.reason, error.path, error.detail, kept, len(body))

@@ -75,6 +75,9 @@ class Reason(StrEnum):
     TOO_MANY_CLASSES = "too_many_classes"
     """The output has more scores than `Limits.max_classes`."""
 
+    TOO_MANY_MODELS = "too_many_models"
+    """The partition has events of so many models already that there is no room for another."""
+
     UNSUPPORTED_SPECVERSION = "unsupported_specversion"
     """A CloudEvent of a version other than 1.0."""
 

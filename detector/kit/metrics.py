@@ -60,7 +60,27 @@ class StreamMetrics:
         self.clients = Gauge(
             "querywatch_clients_held", "Clients kept in detection's state.", registry=registry
         )
+        self._keep_state(registry)
         self._count_trouble(registry)
+
+    def _keep_state(self, registry: CollectorRegistry) -> None:
+        # Detection's state over restarts.
+        self.replayed = Counter(
+            "querywatch_records_replayed",
+            "Records read again after a restart to bring the state up to where it was.",
+            registry=registry,
+        )
+        self.snapshot_seconds = Histogram(
+            "querywatch_snapshot_seconds", "Seconds that a snapshot took.", registry=registry
+        )
+        self.snapshot_bytes = Counter(
+            "querywatch_snapshot_bytes", "Bytes of state written.", registry=registry
+        )
+        self.states_lost = Counter(
+            "querywatch_states_lost",
+            "Assigned partitions whose snapshots could not be used: their clients begin blank.",
+            registry=registry,
+        )
 
     def _count_trouble(self, registry: CollectorRegistry) -> None:
         self.retries = Counter(
@@ -77,5 +97,15 @@ class StreamMetrics:
         self.log_gaps = Counter(
             "querywatch_log_gaps",
             "Assigned partitions whose log no longer held the stored position.",
+            registry=registry,
+        )
+        self.stalls = Counter(
+            "querywatch_partition_stalls",
+            "Times that an owned partition with records to read stood still and was sought anew.",
+            registry=registry,
+        )
+        self.held = Gauge(
+            "querywatch_partitions_held",
+            "Owned partitions that are not read because too many of their records are unusable.",
             registry=registry,
         )

@@ -64,8 +64,8 @@ class Detection(Protocol):
         """How many clients are held in state."""
         ...
 
-    def admits(self, model: ModelKey) -> bool:
-        """Whether events of the model can be taken: it is known, or there is room for one more."""
+    def admit(self, model: ModelKey) -> bool:
+        """Make room for a model not known yet; False when there is none left."""
         ...
 
     def digests(self) -> Mapping[ModelKey, str | None]:
@@ -113,9 +113,15 @@ class Detector:
         policy = self._policy
         return ModelWatch(model, reference, policy.scoring, policy.max_clients, policy.max_suspects)
 
-    def admits(self, model: ModelKey) -> bool:
-        """Whether events of the model can be taken: it is known, or there is room for one more."""
-        return model in self._watches or len(self._watches) < self._policy.max_models
+    def admit(self, model: ModelKey) -> bool:
+        """Make room for a model not known yet; False when there is none left."""
+        if model in self._watches:
+            return True
+        if len(self._watches) >= self._policy.max_models:
+            return False
+        self._watches[model] = self._watch(model, None)
+        self._learning[model] = Learning(self._policy)
+        return True
 
     def digests(self) -> Mapping[ModelKey, str | None]:
         """Digests of the references in force; None for a model that is still learning its own."""
@@ -180,7 +186,10 @@ class Detector:
         return sum(watch.clients for watch in self._watches.values())
 
     def process(self, events: Sequence[LocatedEvent]) -> Detections:
-        """Update states with the events, in order, and say what became credible."""
+        """Update states with the events, in order, and say what became credible.
+
+        Raises `ValueError` for an event of a model that `admit` refuses.
+        """
         groups: dict[ModelKey, list[int]] = {}
         for i, item in enumerate(events):
             groups.setdefault(item.event.model, []).append(i)
@@ -189,6 +198,8 @@ class Detector:
         frozen: list[FrozenReference] = []
         drifts = 0
         for model, indices in groups.items():
+            if not self.admit(model):
+                raise ValueError(f"model {model.model_id} was not admitted")
             start = 0
             while start < len(indices):
                 located = [events[i] for i in indices[start:]]
@@ -212,9 +223,6 @@ class Detector:
         self, model: ModelKey, events: list[LocatedEvent]
     ) -> tuple[list[LocatedEvent], Learning | None]:
         """Cut the events where a learning model has seen enough, so that batches do not matter."""
-        if model not in self._watches:
-            self._watches[model] = self._watch(model, None)
-            self._learning[model] = Learning(self._policy)
         learning = self._learning.get(model)
         if learning is not None:
             for i, item in enumerate(events):

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from detector.events.model import ClientKey, ModelKey
 from detector.events.record import DeadLetter, Partition, Record
 from detector.incidents.model import Incident, IncidentChange, Severity, Stage, TimelineEntry
+from detector.pipeline.partitions import Partitions, Snapshots
 from detector.scoring.finding import AttackClass
 
 T = TypeVar("T")
@@ -42,8 +43,11 @@ class Source(Protocol):
         """Return what is there, waiting up to `timeout_s` seconds for the first record."""
         ...
 
-    def start(self, partition: Partition, offset: int | None) -> None:
-        """Begin an assigned partition at `offset`, or at its earliest record when None."""
+    def start(self, partition: Partition, offset: int | None) -> int | None:
+        """Begin an assigned partition at `offset`, or at its earliest record when None.
+
+        Returns None, or where it begins instead when the log does not hold that position.
+        """
         ...
 
     def pause(self) -> None:
@@ -54,37 +58,20 @@ class Source(Protocol):
         """Undo `pause`."""
         ...
 
+    def hold(self, partition: Partition) -> None:
+        """Read no more of one partition until it is `start`ed again."""
+        ...
+
+    def lag(self) -> Mapping[Partition, int]:
+        """How many records of each started partition are known to be there and were not read."""
+        ...
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Publish positions for lag tools; advisory, never what recovery rests on."""
         ...
 
     def close(self) -> None:
         """Leave the group and release connections."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ownership:
-    """The right to write for a partition: its epoch, and where to go on (None: the beginning)."""
-
-    partition: Partition
-    epoch: int
-    next_offset: int | None
-
-
-class Partitions(Protocol):
-    """Positions of the log's partitions, guarded by an owner epoch."""
-
-    def claim(self, partition: Partition) -> Ownership:
-        """Take the partition over by raising its epoch."""
-        ...
-
-    def advance(self, ownership: Ownership, next_offset: int) -> None:
-        """Store the position; raises `StaleEpochError` when another worker took over."""
-        ...
-
-    def positions(self) -> Mapping[Partition, int]:
-        """Stored next offsets."""
         ...
 
 
@@ -245,6 +232,10 @@ class References(Protocol):
         """The stored bytes of that version, or of the active one when None."""
         ...
 
+    def find(self, model: ModelKey, digest: str) -> bytes | None:
+        """The stored bytes of the version with that digest, or None."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
@@ -328,6 +319,11 @@ class Transaction(Protocol):
     @property
     def references(self) -> References:
         """Pictures of benign traffic."""
+        ...
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Detection's state."""
         ...
 
     @property

@@ -1,15 +1,13 @@
-"""From records to effects: decoding, detection and triage joined into one step of the stream."""
+"""What the loop asks of a partition's work, and what a batch of records leads to."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from detector.events.decode import Decoder
-from detector.events.record import DeadLetter, Record
-from detector.kit.clock import Clock
-from detector.pipeline.detect import Detection, Detections, FrozenReference
+from detector.events.record import DeadLetter, Partition, Record
+from detector.pipeline.detect import Detections, FrozenReference
+from detector.pipeline.partitions import Adoption, NewSnapshot, Ownership, SnapshotInfo
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Transaction
 from detector.scoring.finding import Finding
 
@@ -26,6 +24,16 @@ class Outcome(Protocol):
     """What a batch of records leads to; applying it again, after a doubtful commit, is safe."""
 
     @property
+    def next_offset(self) -> int | None:
+        """Where reading goes on; None when every record was stored before and only seen again."""
+        ...
+
+    @property
+    def replayed(self) -> int:
+        """How many records were seen again to bring the state up to where it was."""
+        ...
+
+    @property
     def events(self) -> int:
         """How many records were valid events."""
         ...
@@ -33,6 +41,11 @@ class Outcome(Protocol):
     @property
     def rejected(self) -> Mapping[str, int]:
         """How many records became dead letters, by reason."""
+        ...
+
+    @property
+    def repeated(self) -> int:
+        """How many records were copies of earlier ones, and left out."""
         ...
 
     @property
@@ -51,15 +64,41 @@ class Outcome(Protocol):
         ...
 
     def apply(self, transaction: Transaction) -> None:
-        """Write every effect."""
+        """Write every effect, the position last."""
         ...
 
 
-class Processor(Protocol):
-    """One step of the stream, without the database."""
+class Work(Protocol):
+    """One owned partition: its detection, from the claim to the loss."""
+
+    @property
+    def ownership(self) -> Ownership:
+        """The claim, as it was when the work began."""
+        ...
+
+    @property
+    def start(self) -> int | None:
+        """Where reading begins: at the restored snapshot; None for the partition's beginning."""
+        ...
+
+    def restart(self, offset: int) -> None:
+        """Take the records from `offset` on for new ones: the log was begun anew."""
+        ...
 
     def process(self, records: Sequence[Record]) -> Outcome:
-        """Take in a batch of one partition; its effects are the outcome's to write."""
+        """Take in records that follow on what came before."""
+        ...
+
+    def refresh(self, transaction: Transaction) -> None:
+        """Look for references that have been activated since, and judge by them from now on."""
+        ...
+
+    def snapshot(self) -> NewSnapshot | None:
+        """The state as it stands, while nothing new is taken in; None before there is any."""
+        ...
+
+    def saved(self, info: SnapshotInfo) -> None:
+        """Note that the latest snapshot is stored."""
         ...
 
     def clients(self) -> int:
@@ -67,16 +106,36 @@ class Processor(Protocol):
         ...
 
 
+class Processor(Protocol):
+    """Makes the work of partitions."""
+
+    def open(self, transaction: Transaction, partition: Partition) -> Work:
+        """Claim a partition and take it up where it was left."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """The `Outcome` of `RecordProcessor`."""
+    """The `Outcome` of `PartitionWork`.
 
+    Attributes:
+        ownership: Under which everything is written.
+        before: A snapshot of the state before the first record ever; None later.
+        adoptions: References that were adopted before this batch and are not yet noted.
+    """
+
+    ownership: Ownership
+    next_offset: int | None
+    replayed: int
     events: int
     rejected: Mapping[str, int]
+    repeated: int
     unknown_fields: int
     last_event_ms: int | None
     detections: Detections
     dead_letters: Sequence[DeadLetter]
+    before: NewSnapshot | None
+    adoptions: Sequence[Adoption]
     triage: Triaging
     at: datetime
 
@@ -86,53 +145,37 @@ class BatchOutcome:
         return self.detections.drifts
 
     def apply(self, transaction: Transaction) -> None:
-        """Write incidents, profiles, frozen references and dead letters."""
+        """Write incidents, profiles, frozen references, dead letters, and last the position."""
+        if self.next_offset is None:
+            return
         if self.detections.findings:
             self.triage.apply(transaction, self.detections.findings)
         if self.detections.profiles:
             transaction.clients.put(self.detections.profiles)
         for frozen in self.detections.frozen:
-            transaction.references.add(_reference_info(frozen, self.at), frozen.body)
+            self._freeze(transaction, frozen)
         if self.dead_letters:
             transaction.dead_letters.add(self.dead_letters)
-
-
-class RecordProcessor:
-    """The `Processor` that the product runs: decode, detect, and leave triage to the outcome."""
-
-    def __init__(
-        self, decoder: Decoder, detection: Detection, triage: Triaging, clock: Clock
-    ) -> None:
-        self._decoder = decoder
-        self._detection = detection
-        self._triage = triage
-        self._clock = clock
-
-    def process(self, records: Sequence[Record]) -> BatchOutcome:
-        """Decode the records and update every client's picture with them."""
-        decoded = self._decoder.decode_all(records)
-        events = decoded.events
-        return BatchOutcome(
-            events=len(events),
-            rejected=Counter(str(letter.reason) for letter in decoded.dead),
-            unknown_fields=sum(decoded.unknown_fields.values()),
-            last_event_ms=max((located.event.time_ms for located in events), default=None),
-            detections=self._detection.process(events) if events else Detections(),
-            dead_letters=decoded.dead,
-            triage=self._triage,
-            at=self._clock.now(),
+        if self.before is not None and not transaction.snapshots.kept(self.ownership.partition):
+            transaction.snapshots.save(self.ownership, self.before)
+        for adoption in self.adoptions:
+            transaction.snapshots.adopt(self.ownership, adoption)
+        transaction.partitions.advance(
+            self.ownership, self.next_offset, self.events, sum(self.rejected.values())
         )
 
-    def clients(self) -> int:
-        """How many clients detection holds in state."""
-        return self._detection.clients()
+    def _freeze(self, transaction: Transaction, frozen: FrozenReference) -> None:
+        """Store what was learnt; where another partition was first, that one stays in force."""
+        known = transaction.references.list(frozen.model)
+        first = not any(info.status is ReferenceStatus.ACTIVE for info in known)
+        transaction.references.add(_reference_info(frozen, self.at, first), frozen.body)
 
 
-def _reference_info(frozen: FrozenReference, at: datetime) -> ReferenceInfo:
+def _reference_info(frozen: FrozenReference, at: datetime, active: bool) -> ReferenceInfo:
     return ReferenceInfo(
         model=frozen.model,
         version=0,
-        status=ReferenceStatus.ACTIVE,
+        status=ReferenceStatus.ACTIVE if active else ReferenceStatus.INACTIVE,
         created_at=at,
         events=frozen.events,
         clients=frozen.clients,

@@ -93,11 +93,14 @@ class FileSource:
         while len(records) < max_records:
             record = lines.next()
             if record is None:
-                self._finished_bytes += lines.file.bytes_read()
-                lines.file.close()
-                self._current = None
+                self._leave(lines)
                 return
             records.append(record)
+
+    def _leave(self, lines: "_Lines") -> None:
+        self._finished_bytes += lines.file.bytes_read()
+        lines.file.close()
+        self._current = None
 
     def _report(self) -> None:
         if self._progress is not None:
@@ -115,6 +118,16 @@ class FileSource:
     def resume(self) -> None:
         """Undo `pause`."""
         self._paused = False
+
+    def hold(self, partition: Partition) -> None:
+        """Leave the file; it counts as read."""
+        self._waiting = [waiting for waiting in self._waiting if waiting != partition]
+        if self._current is not None and self._current.file.name == partition.topic:
+            self._leave(self._current)
+
+    def lag(self) -> Mapping[Partition, int]:
+        """Nothing: how many lines a file has is known at its end."""
+        return {}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Do nothing: no tool asks a file for its readers' positions."""

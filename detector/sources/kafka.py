@@ -166,6 +166,7 @@ class KafkaSource:
             self._know(settings.topics)
             self._consumer.subscribe(list(settings.topics), listener=self._rebalances)
         self._read_to: dict[TopicPartition, int] = {}
+        self._held: set[TopicPartition] = set()
         self._paused = False
 
     def _know(self, topics: Sequence[str]) -> None:
@@ -189,7 +190,6 @@ class KafkaSource:
             if place in self._read_to:
                 records.extend(_record(message) for message in batch)
                 self._read_to[place] = batch[-1].offset + 1
-        self._measure_lag()
         return Poll(records, tuple(map(_partition, assigned)), tuple(map(_partition, revoked)))
 
     def _rebalanced(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
@@ -206,39 +206,29 @@ class KafkaSource:
                 self._read_to.pop(place, None)
         return assigned, revoked
 
-    def start(self, partition: Partition, offset: int | None) -> None:
+    def start(self, partition: Partition, offset: int | None) -> int | None:
         """Seek and, unless the source is paused, fetch.
 
-        A position that the log no longer holds, because records expired or the topic was made
-        anew, is logged as an error and counted; reading goes on at the earliest record.
+        Returns the earliest record's position when the log no longer holds `offset`, because
+        records expired or the topic was made anew; reading begins there.
         """
-        place = TopicPartition(*partition)
+        place, instead = TopicPartition(*partition), None
         with _translated():
             low = self._consumer.beginning_offsets([place])[place]
             high = self._consumer.end_offsets([place])[place]
             if offset is not None and not low <= offset <= high:
-                self._report_gap(partition, offset, low, high)
-                offset = low
+                offset = instead = low
         # Taken away again meanwhile? Then the next poll says so.
         with suppress(IllegalStateError):
             self._begin(place, low if offset is None else offset)
+        return instead
 
     def _begin(self, place: TopicPartition, offset: int) -> None:
         self._consumer.seek(place, offset)
         self._read_to[place] = offset
+        self._held.discard(place)
         if not self._paused:
             self._consumer.resume(place)
-
-    def _report_gap(self, partition: Partition, offset: int, low: int, high: int) -> None:
-        self._metrics.log_gaps.inc()
-        log.error(
-            "%s/%d: position %d is not in the log, which holds %d to %d; going on at %d",
-            *partition,
-            offset,
-            low,
-            high,
-            low,
-        )
 
     def pause(self) -> None:
         """Stop fetching; polls keep the membership."""
@@ -250,9 +240,25 @@ class KafkaSource:
     def resume(self) -> None:
         """Fetch again what was started."""
         self._paused = False
-        for place in self._read_to:
+        for place in self._read_to.keys() - self._held:
             with suppress(IllegalStateError):
                 self._consumer.resume(place)
+
+    def hold(self, partition: Partition) -> None:
+        """Fetch no more of one partition until it is started again."""
+        place = TopicPartition(*partition)
+        self._held.add(place)
+        with suppress(IllegalStateError):
+            self._consumer.pause(place)
+
+    def lag(self) -> Mapping[Partition, int]:
+        """How many records of each started partition are known to be there and were not read."""
+        lag = {}
+        for place, read_to in self._read_to.items():
+            with suppress(IllegalStateError):
+                end = self._consumer.highwater(place)
+                lag[_partition(place)] = 0 if end is None else end - read_to
+        return lag
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Publish positions without waiting; a broker that refuses them changes nothing."""
@@ -266,14 +272,6 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the group at once, so that others take over without waiting."""
         self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
-
-    def _measure_lag(self) -> None:
-        lag = 0
-        for place, read_to in self._read_to.items():
-            with suppress(IllegalStateError):
-                end = self._consumer.highwater(place)
-                lag += 0 if end is None else end - read_to
-        self._metrics.lag.set(lag)
 
 
 @contextmanager

@@ -70,6 +70,13 @@ class SqlReferences:
         statement = select(references.c.body).where(_of(model), wanted)
         return self._connection.execute(statement).scalar_one_or_none()
 
+    def find(self, model: ModelKey, digest: str) -> bytes | None:
+        """The stored bytes of the version with that digest, or None."""
+        rows = self._connection.execute(
+            select(references.c.body).where(_of(model), references.c.digest == digest).limit(1)
+        )
+        return rows.scalar_one_or_none()
+
     def _deactivate(self, model: ModelKey) -> None:
         self._connection.execute(
             update(references).where(_of(model)).values(status=str(ReferenceStatus.INACTIVE))

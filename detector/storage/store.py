@@ -15,6 +15,7 @@ from detector.storage.incidents import SqlIncidents
 from detector.storage.outbox import SqlOutbox
 from detector.storage.partitions import SqlDeadLetters, SqlPartitions
 from detector.storage.references import SqlReferences
+from detector.storage.snapshots import SqlSnapshots
 
 MEMORY_URL = "sqlite://"
 """A database that lives as long as its store; its schema is made at opening."""
@@ -30,6 +31,7 @@ class SqlTransaction:
         self.clients = SqlClients(connection)
         self.references = SqlReferences(connection)
         self.outbox = SqlOutbox(connection)
+        self.snapshots = SqlSnapshots(connection)
 
 
 class SqlStore:

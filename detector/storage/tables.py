@@ -131,6 +131,53 @@ partitions = Table(
     Column("number", Integer, primary_key=True),
     Column("owner_epoch", BigInteger, nullable=False),
     Column("next_offset", BigInteger),
+    Column("events", BigInteger, nullable=False, server_default=text("0")),
+    Column("rejected", BigInteger, nullable=False, server_default=text("0")),
+)
+
+log_gaps = Table(
+    "log_gaps",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("next", BigInteger, nullable=False),
+    Column("noticed_at", UtcTime, nullable=False),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("generation", BigInteger, primary_key=True, autoincrement=False),
+    Column("base", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("base_size", BigInteger, nullable=False),
+    Column("chain_size", BigInteger, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+)
+
+snapshot_parts = Table(
+    "snapshot_parts",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("generation", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+adoptions = Table(
+    "adoptions",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("tenant_id", Text, primary_key=True),
+    Column("model_id", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
 )
 
 dead_letters = Table(

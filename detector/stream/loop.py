@@ -2,10 +2,14 @@
 
 The order, for each partition's share of a poll:
 
-1. `processor.process` takes the records in and says what follows from them.
+1. `work.process` takes the records in and says what follows from them.
 2. One transaction writes incidents, timeline, outbox, dead letters, profiles and references, and
    last the partition's position under the owner's epoch. Another owner's epoch undoes it all.
 3. Only then is the position published to the log, where it is advisory.
+
+Every few seconds a snapshot of the partition's state is stored under the same epoch, in a
+transaction of its own. A partition that is claimed begins at its snapshot: what stands between that
+and the stored position is read again and has no effects.
 
 A database that is away makes the loop repeat step 2 with the *same* outcome, since detection's
 state has moved on and must not see the records again; the source is paused but still polled, so
@@ -15,16 +19,17 @@ that this process stays in its group.
 import logging
 import random
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from detector.events.record import Partition, Record
 from detector.kit.clock import Clock
 from detector.kit.errors import RecoverableError, StaleEpochError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.ports import Ownership, Poll, Source, Store, Transaction
-from detector.pipeline.process import Outcome, Processor
+from detector.pipeline.partitions import LogGap, SnapshotInfo
+from detector.pipeline.ports import Poll, Source, Store, Transaction
+from detector.pipeline.process import Outcome, Processor, Work
+from detector.stream.owned import LetterBudget, Owned
 from detector.stream.policy import LoopPolicy
 from detector.stream.stats import Stats, report
 
@@ -55,8 +60,9 @@ class Loop:
         self._policy = policy or LoopPolicy()
         # Jitter only keeps workers from retrying in step; nothing that is stored depends on it.
         self._chance = random.Random()  # noqa: S311
-        self._owned: dict[Partition, Ownership] = {}
+        self._owned: dict[Partition, Owned] = {}
         self._unclaimed: list[Partition] = []
+        self._refresh_at = clock.monotonic() + self._policy.refresh_seconds
         self.stats = Stats(clock.now())
 
     def run(self) -> Stats:
@@ -69,6 +75,7 @@ class Loop:
             ended = False
             while not (ended or self._stop.is_set()):
                 ended = self._round()
+            self._part(self._owned.values())
         finally:
             self._source.close()
         return self.stats
@@ -76,12 +83,16 @@ class Loop:
     def _round(self) -> bool:
         """One poll and everything that follows from it; True when the source has ended."""
         poll = self._poll(self._policy.poll_seconds)
+        self._part([self._owned[p] for p in poll.revoked if p in self._owned])
         self._take_changes(poll)
         self._claim_assigned()
         for partition, records in _by_partition(poll.records).items():
             if self._stop.is_set():
                 break
             self._handle(partition, records)
+        self._save_due()
+        self._refresh()
+        self._watch()
         return poll.ended
 
     def _poll(self, seconds: float) -> Poll:
@@ -92,7 +103,7 @@ class Loop:
                 return self._source.poll(self._policy.batch_records, seconds)
             except RecoverableError as error:
                 failures += 1
-                self._stop.wait(self._failed("source", failures, error))
+                self._clock.wait(self._stop, self._failed("source", failures, error))
         return Poll()
 
     def _take_changes(self, poll: Poll) -> None:
@@ -104,60 +115,179 @@ class Loop:
     def _forget(self, partition: Partition) -> None:
         self._owned.pop(partition, None)
         self._unclaimed = [waiting for waiting in self._unclaimed if waiting != partition]
+        self._show()
+
+    def _show(self) -> None:
         self._metrics.partitions.set(len(self._owned))
+        self._metrics.held.set(sum(owned.held for owned in self._owned.values()))
+        self._metrics.lag.set(sum(self._source.lag().values()))
 
     def _claim_assigned(self) -> None:
         for partition in tuple(self._unclaimed):
             self._claim(partition)
 
     def _claim(self, partition: Partition) -> None:
-        ownership = self._transact(
-            lambda transaction: transaction.partitions.claim(partition),
+        work = self._transact(
+            lambda transaction: self._processor.open(transaction, partition),
             lambda: partition in self._unclaimed,
         )
-        if ownership is not None:
-            self._begin(ownership)
+        if work is not None:
+            self._begin(partition, work)
 
-    def _begin(self, ownership: Ownership) -> None:
+    def _begin(self, partition: Partition, work: Work) -> None:
         """Start reading; a source that cannot now leaves the partition to the next round."""
         try:
-            self._source.start(ownership.partition, ownership.next_offset)
+            instead = self._source.start(partition, work.start)
         except RecoverableError as error:
-            self._stop.wait(self._failed("source", 1, error))
+            self._clock.wait(self._stop, self._failed("source", 1, error))
             return
-        self._forget(ownership.partition)
-        self._owned[ownership.partition] = ownership
-        self._metrics.partitions.set(len(self._owned))
-        log.info("%s/%d: reading from %s", *ownership.partition, ownership.next_offset)
+        self._forget(partition)
+        now = self._clock.monotonic()
+        budget = LetterBudget(self._policy.letter_share, self._policy.letter_window)
+        self._owned[partition] = Owned(
+            work, budget, work.start, now, now + self._policy.snapshot_seconds
+        )
+        self._show()
+        log.info(
+            "%s/%d: reading from %s, stored up to %s",
+            *partition, work.start, work.ownership.next_offset,
+        )  # fmt: skip
+        if instead is not None and work.start is not None:
+            self._note_gap(self._owned[partition], work.start, instead)
+
+    def _note_gap(self, owned: Owned, wanted: int, instead: int) -> None:
+        """Say loudly, and keep, that the log did not hold the position that was asked for."""
+        self._metrics.log_gaps.inc()
+        partition, stored = owned.partition, owned.work.ownership.next_offset
+        owned.position = instead
+        log.error(
+            "%s/%d: the log does not hold position %d any more; going on at %d",
+            *partition, wanted, instead,
+        )  # fmt: skip
+        if instead < wanted:
+            owned.work.restart(instead)
+        elif stored is not None and instead <= stored:
+            return  # everything was stored; only the clients' state lacks some records
+        gap = LogGap(
+            partition, wanted if stored is None else stored, instead, self._clock.now()
+        )  # fmt: skip
+        self._write(owned, lambda transaction: transaction.partitions.note_gap(gap))
 
     def _handle(self, partition: Partition, records: Sequence[Record]) -> None:
-        ownership = self._owned.get(partition)
-        if ownership is None:
+        owned = self._owned.get(partition)
+        if owned is None:
             return  # lost since these were fetched; its new owner reads them
-        began = time.perf_counter()
-        outcome = self._processor.process(records)
-        next_offset = records[-1].next_offset
+        began = self._clock.monotonic()
+        outcome = owned.work.process(records)
+        owned.position, owned.moved_at, owned.changed = records[-1].next_offset, began, True
+        self._metrics.replayed.inc(outcome.replayed)
+        if outcome.next_offset is None:
+            return
 
         def write(transaction: Transaction) -> bool:
             outcome.apply(transaction)
-            transaction.partitions.advance(ownership, next_offset)
             return True
 
+        if self._write(owned, write):
+            self._count(outcome, self._clock.monotonic() - began)
+            self._source.commit({partition: outcome.next_offset})
+            self._spend(owned, outcome)
+
+    def _write(self, owned: Owned, work: Callable[[Transaction], T]) -> T | None:
+        """Do work that is the owner's alone; None when the partition is lost or a stop came."""
+        partition = owned.partition
         try:
-            stored = self._transact(write, lambda: self._owned.get(partition) is ownership)
+            return self._transact(work, lambda: self._owned.get(partition) is owned)
         except StaleEpochError:
             self._metrics.partitions_lost.inc()
             log.warning("%s/%d: another worker owns it now", *partition)
             self._forget(partition)
-            return
-        if stored:
-            self._count(outcome, time.perf_counter() - began)
-            self._source.commit({partition: next_offset})
+            return None
 
     def _count(self, outcome: Outcome, seconds: float) -> None:
-        clients = self._processor.clients()
+        clients = sum(owned.work.clients() for owned in self._owned.values())
         self.stats.stored(outcome, clients, self._clock.now())
         report(self._metrics, outcome, clients, seconds)
+
+    def _spend(self, owned: Owned, outcome: Outcome) -> None:
+        """Read no more of a partition in which too much is unusable, until somebody has looked."""
+        letters = sum(outcome.rejected.values())
+        if not owned.budget.spent(outcome.events + letters, letters):
+            return
+        owned.held = True
+        self._source.hold(owned.partition)
+        self._show()
+        log.error(
+            "%s/%d: more than %.0f%% of its latest records are unusable (%s); it is read no more. "
+            "See `querywatch dlq list`, mend what writes the log, and start again",
+            *owned.partition, 100 * self._policy.letter_share,
+            ", ".join(sorted(outcome.rejected)),
+        )  # fmt: skip
+
+    def _save_due(self) -> None:
+        now = self._clock.monotonic()
+        for owned in tuple(self._owned.values()):
+            if owned.changed and now >= owned.save_at:
+                self._save(owned)
+
+    def _save(self, owned: Owned) -> None:
+        """Store a snapshot of a partition's state, and set the time of the next by its cost."""
+        began = self._clock.monotonic()
+
+        def write(transaction: Transaction) -> SnapshotInfo | None:
+            snapshot = owned.work.snapshot()
+            if snapshot is None:
+                return None
+            return transaction.snapshots.save(owned.work.ownership, snapshot)
+
+        info = self._write(owned, write)
+        now = self._clock.monotonic()
+        if info is not None:
+            owned.work.saved(info)
+            self._metrics.snapshot_bytes.inc(info.size)
+            self._metrics.snapshot_seconds.observe(now - began)
+        owned.saved(now, now - began, self._policy)
+
+    def _part(self, leaving: Iterable[Owned]) -> None:
+        """Store last snapshots as far as time allows, so that who comes next has less to read."""
+        if not self._policy.keeps_state:
+            return
+        until = self._clock.monotonic() + self._policy.parting_seconds
+        for owned in tuple(leaving):
+            if owned.changed and self._clock.monotonic() + owned.save_took < until:
+                self._save(owned)
+
+    def _refresh(self) -> None:
+        """Let every partition look for newly activated references."""
+        now = self._clock.monotonic()
+        if now < self._refresh_at:
+            return
+        self._refresh_at = now + self._policy.refresh_seconds
+        for owned in tuple(self._owned.values()):
+            self._write(owned, owned.work.refresh)
+
+    def _watch(self) -> None:
+        """Seek partitions anew that stand still though there is something to read."""
+        now = self._clock.monotonic()
+        lag = self._source.lag()
+        self._metrics.lag.set(sum(lag.values()))
+        for partition, owned in tuple(self._owned.items()):
+            still = now - owned.moved_at
+            if owned.held or not lag.get(partition) or still < self._policy.stall_seconds:
+                continue
+            owned.moved_at = now
+            self._metrics.stalls.inc()
+            log.error(
+                "%s/%d: %d records to read and none came for %.0f s; seeking %s anew",
+                *partition, lag[partition], still, owned.position,
+            )  # fmt: skip
+            self._seek(partition, owned)
+
+    def _seek(self, partition: Partition, owned: Owned) -> None:
+        try:
+            self._source.start(partition, owned.position)
+        except RecoverableError as error:
+            self._failed("source", 1, error)
 
     def _transact(self, work: Callable[[Transaction], T], wanted: Callable[[], bool]) -> T | None:
         """Do `work` in a transaction, again and again while the database is away.
@@ -190,10 +320,10 @@ class Loop:
 
     def _wait_in_group(self, seconds: float) -> None:
         """Wait while polling the paused source, which yields no records but keeps its place."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._stop.is_set():
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0 and not self._stop.is_set():
             self._take_changes(self._poll(0.0))
-            self._stop.wait(min(left, self._policy.poll_seconds))
+            self._clock.wait(self._stop, min(left, self._policy.poll_seconds))
 
 
 def _by_partition(records: Sequence[Record]) -> Mapping[Partition, list[Record]]:

@@ -20,9 +20,9 @@ from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import Detector
 from detector.pipeline.learning import DetectionPolicy
 from detector.pipeline.ports import Poll
-from detector.pipeline.process import RecordProcessor
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.watch import ModelWatch
+from detector.pipeline.work import PartitionProcessor, Parts
 from detector.reference.picture import Reference
 from detector.sources.kafka import KafkaSettings, KafkaSource
 from detector.storage import migrate
@@ -95,10 +95,10 @@ class WholeLog(KafkaSource):
         self._left -= len(polled.records)
         return replace(polled, ended=self._left <= 0)
 
-    def start(self, partition: Partition, offset: int | None) -> None:
+    def start(self, partition: Partition, offset: int | None) -> int | None:
         """Let reading begin, and the time."""
         self.stopwatch.begin()
-        super().start(partition, offset)
+        return super().start(partition, offset)
 
 
 class Unjudged(ModelWatch):
@@ -152,9 +152,9 @@ def pipeline(log: Log, database_url: str) -> Speed:
     migrate.upgrade(database_url)
     metrics, clock = StreamMetrics(CollectorRegistry()), SystemClock()
     triage = Triage(TriagePolicy(), clock)
-    processor = RecordProcessor(Decoder(), _detector(log), triage, clock)
+    parts = Parts(Decoder(), lambda: _detector(log), triage, clock, metrics)
     source, store = WholeLog(log, metrics), open_store(database_url)
-    stats = Loop(source, store, processor, clock, metrics, threading.Event()).run()
+    stats = Loop(source, store, PartitionProcessor(parts), clock, metrics, threading.Event()).run()
     speed = source.stopwatch.speed()
     store.close()
     if stats.events < log.events:

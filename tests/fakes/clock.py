@@ -1,5 +1,6 @@
 """A clock that moves when it is told to."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 
@@ -12,3 +13,10 @@ class SetClock:
 
     def advance(self, **by: float) -> None:
         self.time += timedelta(**by)
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+    def wait(self, stop: threading.Event, seconds: float) -> None:
+        """Waiting is what moves it."""
+        self.advance(seconds=seconds)

@@ -25,6 +25,7 @@ class FakeSource:
         self._next: dict[Partition, int] = {}
         self._waiting = set(self.logs)
         self._paused = False
+        self._held: set[Partition] = set()
 
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         self.polls += 1
@@ -35,12 +36,16 @@ class FakeSource:
         for partition in revoked:
             self._next.pop(partition, None)
         records = [] if self._paused else self._take(max_records)
-        left = bool(assigned) or bool(self._waiting) or any(map(self._rest, self._next))
+        left = (
+            bool(assigned)
+            or bool(self._waiting)
+            or any(map(self._rest, self._next.keys() - self._held))
+        )
         return Poll(records, assigned, revoked, not (left or self._endless or self._paused))
 
     def _take(self, max_records: int) -> list[Record]:
         taken: list[Record] = []
-        for partition in self._next:
+        for partition in sorted(self._next.keys() - self._held):
             batch = self._rest(partition)[: max_records - len(taken)]
             if batch:
                 self._next[partition] = batch[-1].next_offset
@@ -51,15 +56,27 @@ class FakeSource:
         first = self._next[partition]
         return [record for record in self.logs[partition] if record.position.offset >= first]
 
-    def start(self, partition: Partition, offset: int | None) -> None:
-        self._next[partition] = offset or 0
+    def start(self, partition: Partition, offset: int | None) -> int | None:
+        self._held.discard(partition)
         self._waiting.discard(partition)
+        log = self.logs[partition]
+        low = log[0].position.offset if log else 0
+        high = log[-1].next_offset if log else 0
+        lost = offset is not None and not low <= offset <= max(high, low)
+        self._next[partition] = low if lost else offset or 0
+        return low if lost else None
 
     def pause(self) -> None:
         self._paused = True
 
     def resume(self) -> None:
         self._paused = False
+
+    def hold(self, partition: Partition) -> None:
+        self._held.add(partition)
+
+    def lag(self) -> Mapping[Partition, int]:
+        return {partition: len(self._rest(partition)) for partition in self._next}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         self.committed.update(offsets)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import zip_longest
 from math import exp
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -51,7 +52,8 @@ def score(row: Row) -> float:
 
 def plain(row: Row) -> Row:
     """The row as a parser would have it, without numpy's scalars."""
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
+    values: dict[str, Any] = dict(row)
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
 
 
 def event(

@@ -9,11 +9,12 @@ from sqlalchemy import create_engine, inspect, text
 from detector.events.record import Partition
 from detector.incidents.model import Incident
 from detector.kit.errors import ConfigurationError
+from detector.pipeline.partitions import Adoption, LogGap, NewSnapshot
 from detector.storage import migrate
 from detector.storage.rows import incident_to_row
 from detector.storage.store import open_store
 from detector.storage.tables import incidents, metadata
-from tests.storage.shapes import letter, message, opened, profile, reference
+from tests.storage.shapes import MODEL, NOW, letter, message, opened, profile, reference
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -29,7 +30,11 @@ def populate(url: str) -> None:
     change = opened()
     with store.transaction() as transaction:
         transaction.incidents.save(change)
-        transaction.partitions.claim(Partition("predictions", 0))
+        partition = Partition("predictions", 0)
+        ownership = transaction.partitions.claim(partition)
+        transaction.partitions.note_gap(LogGap(partition, 1, 2, NOW))
+        transaction.snapshots.save(ownership, NewSnapshot(1, True, b"header", [b"part"]))
+        transaction.snapshots.adopt(ownership, Adoption(1, MODEL, "digest"))
         transaction.dead_letters.add([letter(1)])
         transaction.clients.put([profile()])
         transaction.references.add(reference("a"), b"one")

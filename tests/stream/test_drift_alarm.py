@@ -10,10 +10,10 @@ from detector.events.decode import Decoder
 from detector.events.record import Partition, Position, Record
 from detector.kit.clock import SystemClock
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.detect import build_detection
+from detector.pipeline.detect import Detection, build_detection
 from detector.pipeline.learning import DetectionPolicy
-from detector.pipeline.process import RecordProcessor
 from detector.pipeline.triage import Triage, TriagePolicy
+from detector.pipeline.work import PartitionProcessor, Parts
 from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 from tests.fakes.source import FakeSource
@@ -30,11 +30,15 @@ def alarms(first_moved_day: int, batch_records: int) -> float | None:
     events = [item.event for day in days for item in day]
     records = [Record(Position(*LOG, n), msgspec.json.encode(e)) for n, e in enumerate(events)]
     registry, clock = CollectorRegistry(), SystemClock()
-    detection = build_detection(DetectionPolicy(), {MODEL: reference()})
+    metrics = StreamMetrics(registry)
+
+    def new_detection() -> Detection:
+        return build_detection(DetectionPolicy(), {MODEL: reference()})
+
     triage = Triage(TriagePolicy(), clock)
-    processor = RecordProcessor(Decoder(), detection, triage, clock)
+    processor = PartitionProcessor(Parts(Decoder(), new_detection, triage, clock, metrics))
     policy = LoopPolicy(batch_records=batch_records, poll_seconds=0.01)
-    source, metrics = FakeSource({LOG: records}), StreamMetrics(registry)
+    source = FakeSource({LOG: records})
     Loop(source, FakeStore(), processor, clock, metrics, threading.Event(), policy).run()
     assert registry.get_sample_value("querywatch_events_total") == len(events)
     return registry.get_sample_value("querywatch_drift_alarms_total")

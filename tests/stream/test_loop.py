@@ -1,22 +1,21 @@
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from detector.events.record import DeadLetter, Partition, Position, Record
+from detector.events.record import Partition, Position, Record
 from detector.kit.clock import SystemClock
 from detector.kit.errors import RecoverableError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.ports import Transaction
 from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 from tests.fakes.source import FakeSource
 from tests.fakes.store import FakeStore, FakeTransaction
+from tests.fakes.work import Recorder
 
 LOG = Partition("log", 0)
 OTHER = Partition("log", 1)
@@ -30,44 +29,6 @@ QUICK = LoopPolicy(
 
 def log(partition: Partition, count: int) -> list[Record]:
     return [Record(Position(*partition, n), b"poison" if n == 4 else b"ok") for n in range(count)]
-
-
-@dataclass
-class Seen:
-    """Stores each record as a dead letter of its own, so that a test sees which were applied."""
-
-    records: Sequence[Record]
-    last_event_ms: int | None = 1_700_000_000_000
-    unknown_fields: int = 2
-    drifts: int = 1
-
-    @property
-    def events(self) -> int:
-        return sum(record.value != b"poison" for record in self.records)
-
-    @property
-    def rejected(self) -> Mapping[str, int]:
-        return Counter("poison" for record in self.records if record.value == b"poison")
-
-    def apply(self, transaction: Transaction) -> None:
-        letters = [DeadLetter(r.position, "seen", "$", "", b"", 0) for r in self.records]
-        known = transaction.dead_letters.counts().get("seen", 0)
-        transaction.dead_letters.add(letters)
-        assert transaction.dead_letters.counts()["seen"] == known + len(letters), "applied twice"
-
-
-class Recorder:
-    """Keeps what it was given, as detection's state would."""
-
-    def __init__(self) -> None:
-        self.processed: list[Position] = []
-
-    def process(self, records: Sequence[Record]) -> Seen:
-        self.processed += [record.position for record in records]
-        return Seen(records)
-
-    def clients(self) -> int:
-        return 7
 
 
 class UnreliableStore(FakeStore):
@@ -94,7 +55,9 @@ class UnreliableStore(FakeStore):
 class Stage:
     """A loop with everything around it."""
 
-    def __init__(self, source: FakeSource, store: FakeStore | None = None) -> None:
+    def __init__(
+        self, source: FakeSource, store: FakeStore | None = None, policy: LoopPolicy = QUICK
+    ) -> None:
         self.source, self.store, self.processor = source, store or FakeStore(), Recorder()
         self.stop, self.registry = threading.Event(), CollectorRegistry()
         self.loop = Loop(
@@ -104,7 +67,7 @@ class Stage:
             SystemClock(),
             StreamMetrics(self.registry),
             self.stop,
-            QUICK,
+            policy,
         )
 
     def stored(self) -> list[Position]:
@@ -146,7 +109,7 @@ def test_every_record_is_stored_once_and_counted() -> None:
     assert stage.stored() == positions(LOG, *range(10)) + positions(OTHER, 0, 1)
     assert (stage.position(LOG), stage.position(OTHER)) == (10, 2)
     assert stage.source.committed == {LOG: 10, OTHER: 2}
-    assert (stats.events, stats.rejected, stats.clients) == (11, {"poison": 1}, 7)
+    assert (stats.events, stats.rejected, stats.clients) == (11, {"poison": 1}, 14)
     assert stage.metric("events_total") == 11
     assert (stage.metric("unknown_fields_total") or 0) >= 2
     assert (stage.metric("drift_alarms_total") or 0) >= 1
@@ -214,6 +177,7 @@ def test_a_stale_epoch_costs_that_partition_alone() -> None:
     assert stage.stored() == positions(OTHER, 0, 1, 2), "nothing was written under a stale epoch"
     assert stage.store.tables.partitions[LOG] == winner
     assert stage.metric("partitions_owned") == 1
+    assert stage.store.tables.snapshots.keys() <= {OTHER}
 
 
 def test_a_revoked_partition_is_forgotten_and_a_returned_one_claimed_anew() -> None:
@@ -265,3 +229,129 @@ def test_any_other_error_stops_the_worker_and_stores_nothing() -> None:
         stage.loop.run()
     assert stage.source.closed
     assert not stage.stored()
+
+
+ALWAYS = replace(QUICK, snapshot_seconds=0.0, snapshot_share=1.0)
+
+
+def test_state_is_kept_and_reading_begins_where_it_stands() -> None:
+    store = FakeStore()
+    Stage(FakeSource({LOG: log(LOG, 10)}), store).loop.run()
+    [(info, header, _)] = store.tables.snapshots[LOG]
+    assert (info.offset, header) == (10, b"0 1 2 3 4 5 6 7 8 9")
+    stage = Stage(FakeSource({LOG: log(LOG, 12)}), store)
+    stage.loop.run()
+    assert stage.processor.processed == positions(LOG, 10, 11)
+    assert stage.processor.works[0].state == [*range(12)]
+
+
+def test_records_behind_the_snapshot_are_taken_in_again_without_effects() -> None:
+    store = FakeStore()
+    Stage(FakeSource({LOG: log(LOG, 4)}), store).loop.run()
+    with store.transaction() as transaction:
+        transaction.partitions.advance(transaction.partitions.claim(LOG), 8)
+    stage = Stage(FakeSource({LOG: log(LOG, 10)}), store)
+    stage.loop.run()
+    assert stage.processor.works[0].state == [*range(10)]
+    assert stage.processor.processed == positions(LOG, 8, 9)
+    assert stage.metric("records_replayed_total") == 4
+    assert store.tables.counts[LOG].events == 4 + 2
+
+
+def test_snapshots_come_as_the_time_they_take_allows() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 30)}), policy=ALWAYS)
+    stage.loop.run()
+    assert len(stage.processor.saved) == 10
+    assert [info.offset for info in stage.processor.saved] == [*range(3, 31, 3)]
+    none = Stage(
+        FakeSource({LOG: log(LOG, 30)}), policy=replace(QUICK, snapshot_seconds=float("inf"))
+    )
+    none.loop.run()
+    assert none.processor.saved == []
+
+
+def test_a_partition_taken_away_leaves_its_state_behind() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 5)}, endless=True))
+    with stage.running():
+        eventually(lambda: len(stage.stored()) == 5)
+        assert stage.processor.saved == []
+        stage.source.revoked.append(LOG)
+        eventually(lambda: stage.metric("partitions_owned") == 0)
+        assert [info.offset for info in stage.processor.saved] == [5]
+
+
+def test_a_stale_owner_stores_no_snapshot() -> None:
+    stage = Stage(FakeSource({LOG: log(LOG, 5)}, endless=True))
+    with stage.running():
+        eventually(lambda: len(stage.stored()) == 5)
+        with stage.store.transaction() as transaction:
+            transaction.partitions.claim(LOG)
+        stage.source.revoked.append(LOG)
+        eventually(lambda: stage.metric("partitions_owned") == 0)
+    assert LOG not in stage.store.tables.snapshots
+    assert stage.metric("partitions_lost_total") == 1
+
+
+def test_a_gap_in_the_log_is_kept_and_said() -> None:
+    store = FakeStore()
+    Stage(FakeSource({LOG: log(LOG, 4)}), store).loop.run()
+    stage = Stage(FakeSource({LOG: log(LOG, 10)[7:]}), store)
+    stage.loop.run()
+    assert stage.processor.processed == positions(LOG, 7, 8, 9)
+    [gap] = store.tables.gaps.values()
+    assert (gap.partition, gap.first, gap.next) == (LOG, 4, 7)
+    assert stage.metric("log_gaps_total") == 1
+
+
+def test_a_log_begun_anew_is_read_from_its_beginning() -> None:
+    store = FakeStore()
+    Stage(FakeSource({LOG: log(LOG, 9)}), store).loop.run()
+    store.tables.dead_letters.clear()
+    stage = Stage(FakeSource({LOG: log(LOG, 3)}), store)
+    stage.loop.run()
+    assert stage.processor.works[0].restarted == [0]
+    assert stage.processor.processed == positions(LOG, 0, 1, 2)
+    assert stage.position() == 3
+    [gap] = store.tables.gaps.values()
+    assert (gap.first, gap.next) == (9, 0)
+
+
+def test_a_partition_of_poison_is_held_and_its_neighbour_goes_on() -> None:
+    poison = [Record(Position(*LOG, n), b"poison") for n in range(60)]
+    policy = replace(QUICK, letter_window=12)
+    stage = Stage(FakeSource({LOG: poison, OTHER: log(OTHER, 40)}), policy=policy)
+    stage.loop.run()
+    held, read = stage.position(), stage.position(OTHER)
+    assert held is not None
+    assert 12 <= held < 20
+    assert read == 40
+    assert stage.metric("partitions_held") == 1
+
+
+def test_a_partition_that_stands_still_is_sought_anew() -> None:
+    class Stuck(FakeSource):
+        """Hands out nothing until it is started a second time."""
+
+        def __init__(self) -> None:
+            super().__init__({LOG: log(LOG, 5)}, endless=True)
+            self.starts: list[int | None] = []
+
+        def start(self, partition: Partition, offset: int | None) -> int | None:
+            self.starts.append(offset)
+            instead = super().start(partition, offset)
+            if len(self.starts) == 1:
+                self.hold(partition)
+            return instead
+
+    source = Stuck()
+    stage = Stage(source, policy=replace(QUICK, stall_seconds=0.05))
+    with stage.running():
+        eventually(lambda: len(stage.stored()) == 5)
+    assert source.starts == [None, None]
+    assert stage.metric("partition_stalls_total") == 1
+
+
+def test_newly_activated_references_are_looked_for() -> None:
+    stage = Stage(FakeSource({LOG: []}, endless=True), policy=replace(QUICK, refresh_seconds=0.0))
+    with stage.running():
+        eventually(lambda: stage.processor.works and stage.processor.works[0].looked > 3)

@@ -17,8 +17,9 @@ from detector.sources.kafka import KafkaSettings, KafkaSource
 from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 from tests.fakes.store import FakeStore
+from tests.fakes.work import Recorder
 from tests.services.kafka import running_kafka
-from tests.stream.test_loop import Recorder, eventually
+from tests.stream.test_loop import eventually
 
 POLICY = LoopPolicy(batch_records=7, poll_seconds=0.1, first_backoff_seconds=0.05)
 

@@ -1,0 +1,280 @@
+"""One owned partition at work: decoding, detection and triage joined, and its state kept.
+
+State is brought back by loading a snapshot and reading the log again from there. What was read
+again is taken in but has no effects a second time: those of all records before the stored position
+are in the database already. A reference that was activated in the meantime is adopted again at the
+very record at which it was before, so that the state comes out the same.
+"""
+
+import logging
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from detector.events.decode import Decoder
+from detector.events.located import LocatedEvent
+from detector.events.model import ModelKey
+from detector.events.reasons import Reason
+from detector.events.record import DeadLetter, Partition, Record
+from detector.kit.clock import Clock
+from detector.kit.errors import DecodeError
+from detector.kit.metrics import StreamMetrics
+from detector.pipeline.detect import Detection, Detections
+from detector.pipeline.partitions import Adoption, NewSnapshot, Ownership, SnapshotInfo
+from detector.pipeline.ports import Transaction
+from detector.pipeline.process import BatchOutcome, Triaging
+from detector.pipeline.saved import (
+    STATE_VERSION,
+    SavedState,
+    SavedStateError,
+    layout,
+    seal,
+    unseal_header,
+    unseal_parts,
+)
+from detector.pipeline.shelf import ReferenceShelf, active
+from detector.reference.picture import Reference
+
+log = logging.getLogger(__name__)
+
+CHAIN_SHARE = 1.0
+"""A snapshot is whole once those since the last whole one have grown to this share of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the work of every partition is made of.
+
+    Attributes:
+        decoder: From bytes to events.
+        new_detection: Makes the detection of one partition, blank.
+        triage: From findings to incidents.
+        clock: What time it is.
+        metrics: Where lost state is counted.
+    """
+
+    decoder: Decoder
+    new_detection: Callable[[], Detection]
+    triage: Triaging
+    clock: Clock
+    metrics: StreamMetrics
+
+
+class PartitionProcessor:
+    """The `Processor` that the product runs."""
+
+    def __init__(self, parts: Parts, anew: bool = False) -> None:
+        """With `anew` every partition is read from its beginning, whatever was read of it."""
+        self._parts = parts
+        self._anew = anew
+        self._shelf = ReferenceShelf()
+
+    def open(self, transaction: Transaction, partition: Partition) -> "PartitionWork":
+        """Take up a partition: its newest usable snapshot, or blank where there is none."""
+        ownership = transaction.partitions.claim(partition)
+        if self._anew:
+            ownership = transaction.partitions.rewind(ownership)
+            transaction.snapshots.clear(partition)
+        work = self._restored(transaction, ownership)
+        if work is not None:
+            return work
+        work = PartitionWork(self._parts, self._shelf, ownership, self._parts.new_detection())
+        work.begin(transaction)
+        return work
+
+    def _restored(self, transaction: Transaction, ownership: Ownership) -> "PartitionWork | None":
+        """Return the work restored; None for a partition never read or with nothing usable."""
+        partition, stored = ownership.partition, ownership.next_offset
+        if stored is None:
+            return None
+        kept = transaction.snapshots.kept(partition)
+        for info in kept:
+            detection = self._parts.new_detection()
+            try:
+                header = unseal_header(transaction.snapshots.header(partition, info.generation))
+                parts = unseal_parts(transaction.snapshots.parts(partition, info))
+                detection.restore(header, parts, self._finder(transaction))
+            except SavedStateError as error:
+                log.error("%s/%d: snapshot %d: %s", *partition, info.generation, error)
+                continue
+            again = transaction.snapshots.adoptions(partition, info.offset)
+            references = {a: self._finder(transaction)(a.model, a.digest) for a in again}
+            work = PartitionWork(self._parts, self._shelf, ownership, detection)
+            work.resume(info, references)
+            return work
+        if kept:
+            self._parts.metrics.states_lost.inc()
+            log.error(
+                "%s/%d: no snapshot can be used; its clients are learnt anew from %d on",
+                *partition, stored,
+            )  # fmt: skip
+        return None
+
+    def _finder(self, transaction: Transaction) -> Callable[[ModelKey, str], Reference | None]:
+        return lambda model, digest: self._shelf.find(transaction.references, model, digest)
+
+
+class PartitionWork:
+    """The `Work` of one partition under one ownership."""
+
+    def __init__(
+        self, parts: Parts, shelf: ReferenceShelf, ownership: Ownership, detection: Detection
+    ) -> None:
+        self._parts = parts
+        self._shelf = shelf
+        self.ownership = ownership
+        self._detection = detection
+        self._stored = ownership.next_offset
+        self._next = ownership.next_offset
+        self._again: dict[Adoption, Reference | None] = {}
+        self._pending: list[Adoption] = []
+        self._latest: SnapshotInfo | None = None
+        self._before: bytes | None = None
+        self.start = ownership.next_offset
+
+    def begin(self, transaction: Transaction) -> None:
+        """Begin blank, with the references now in force."""
+        self._adopt_active(transaction)
+        self._before = self._header()
+
+    def resume(self, info: SnapshotInfo, again: dict[Adoption, Reference | None]) -> None:
+        """Go on from a snapshot; `again` are the adoptions since, with their references."""
+        self._latest, self._again = info, again
+        self._next = self.start = info.offset
+
+    def restart(self, offset: int) -> None:
+        """Take the records from `offset` on for new ones: the log was begun anew."""
+        self._stored = self._next = offset
+        self._again.clear()
+
+    def process(self, records: Sequence[Record]) -> BatchOutcome:
+        """Take in records that follow on what came before."""
+        count = 0
+        if self._stored is not None and records[0].position.offset < self._stored:
+            count = bisect_left(records, self._stored, key=lambda record: record.position.offset)
+            self._replay(records[:count])
+        return self._outcome(records[count:], count)
+
+    def _replay(self, records: Sequence[Record]) -> None:
+        begin = 0
+        for adoption in sorted(self._again):
+            end = bisect_left(records, adoption.offset, begin, key=lambda r: r.position.offset)
+            if end == len(records):
+                break
+            self._take(records[begin:end])
+            self._adopt_again(adoption)
+            begin = end
+        self._take(records[begin:])
+
+    def _adopt_again(self, adoption: Adoption) -> None:
+        reference = self._again.pop(adoption)
+        if reference is None:
+            log.error("the reference %s is gone: what was judged by it is lost", adoption.digest)
+        elif self._detection.digests().get(adoption.model) != adoption.digest:
+            self._detection.adopt(adoption.model, reference)
+
+    def _take(self, records: Sequence[Record]) -> tuple[Detections, list[DeadLetter], int, int]:
+        """Detect; returns also dead letters, the count of unknown fields and the latest time."""
+        if not records:
+            return Detections(), [], 0, 0
+        decoded = self._parts.decoder.decode_all(records)
+        events, refused = self._admitted(decoded.events, records)
+        detections = self._detection.process(events) if events else Detections()
+        self._next = records[-1].next_offset
+        last = max((located.event.time_ms for located in events), default=0)
+        dead = sorted([*decoded.dead, *refused], key=lambda letter: letter.position)
+        return detections, dead, sum(decoded.unknown_fields.values()), last
+
+    def _admitted(
+        self, events: list[LocatedEvent], records: Sequence[Record]
+    ) -> tuple[list[LocatedEvent], list[DeadLetter]]:
+        """Refuse the events of models for which there is no room."""
+        models = {(item.event.tenant_id, item.event.model_id) for item in events}
+        known = self._detection.digests().keys()
+        if all(ModelKey(*model) in known for model in models):
+            return events, []
+        taken, refused = [], []
+        origin = {record.position: record for record in records}
+        for item in events:
+            if self._detection.admit(item.event.model):
+                taken.append(item)
+            else:
+                error = _no_room(item.event.model)
+                refused.append(self._parts.decoder.dead_letter(origin[item.position], error))
+        return taken, refused
+
+    def _outcome(self, records: Sequence[Record], replayed: int) -> BatchOutcome:
+        for adoption in sorted(self._again) if records else ():
+            self._adopt_again(adoption)
+        before = None
+        if records and self._before is not None:
+            before = NewSnapshot(records[0].position.offset, True, self._before, ())
+        pending, self._pending = tuple(self._pending), []
+        detections, dead, unknown, last = self._take(records)
+        return BatchOutcome(
+            ownership=self.ownership,
+            next_offset=records[-1].next_offset if records else None,
+            replayed=replayed,
+            events=len(records) - len(dead),
+            rejected=Counter(str(letter.reason) for letter in dead),
+            repeated=0,
+            unknown_fields=unknown,
+            last_event_ms=last or None,
+            detections=detections,
+            dead_letters=dead,
+            before=before,
+            adoptions=pending,
+            triage=self._parts.triage,
+            at=self._parts.clock.now(),
+        )
+
+    def refresh(self, transaction: Transaction) -> None:
+        """Look for references that have been activated since, and judge by them from now on."""
+        if self._next is None or (self._stored is not None and self._next < self._stored):
+            return  # not before the state is where it was
+        self._pending += [
+            Adoption(self._next, model, digest) for model, digest in self._adopt_active(transaction)
+        ]
+
+    def _adopt_active(self, transaction: Transaction) -> list[tuple[ModelKey, str]]:
+        """Judge by the references in force, and return those that are new."""
+        adopted = []
+        digests = self._detection.digests()
+        for info in active(transaction.references):
+            if digests.get(info.model) == info.digest:
+                continue
+            reference = self._shelf.find(transaction.references, info.model, info.digest)
+            if reference is not None:
+                self._detection.adopt(info.model, reference)
+                adopted.append((info.model, info.digest))
+                log.info("model %s: judged by reference %d", info.model.model_id, info.version)
+        return adopted
+
+    def snapshot(self) -> NewSnapshot | None:
+        """The state as it stands, while nothing new is taken in; None before there is any."""
+        if self._next is None or (self._stored is not None and self._next < self._stored):
+            return None
+        latest = self._latest
+        whole = latest is None or (
+            latest.chain_size - latest.base_size > CHAIN_SHARE * latest.base_size
+        )
+        parts = (seal(part) for part in self._detection.save(every=whole))
+        return NewSnapshot(self._next, whole, self._header(), parts)
+
+    def saved(self, info: SnapshotInfo) -> None:
+        """Note that the latest snapshot is stored."""
+        self._latest = info
+        self._detection.saved()
+
+    def clients(self) -> int:
+        """How many clients detection holds in state."""
+        return self._detection.clients()
+
+    def _header(self) -> bytes:
+        return seal(SavedState(STATE_VERSION, layout(), *self._detection.headers()))
+
+
+def _no_room(model: ModelKey) -> DecodeError:
+    detail = f"there is no room for one more model, such as {model.model_id!r}"
+    return DecodeError(Reason.TOO_MANY_MODELS, "$.model_id", detail)

@@ -1,0 +1,222 @@
+"""A partition's work after any interruption ends where an uninterrupted run ends."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from detector.events.decode import Decoder
+from detector.events.model import PredictionEvent
+from detector.events.record import Partition, Position, Record
+from detector.kit.metrics import StreamMetrics
+from detector.pipeline.detect import build_detection
+from detector.pipeline.learning import DetectionPolicy
+from detector.pipeline.ports import ReferenceInfo, ReferenceStatus
+from detector.pipeline.triage import Triage, TriagePolicy
+from detector.pipeline.work import PartitionProcessor, PartitionWork, Parts
+from detector.reference.picture import Reference
+from tests.fakes.clock import SetClock
+from tests.fakes.store import FakeStore
+from tests.pipeline.test_detect import LEARNING, hostile_log
+from tests.scoring.traffic import MODEL, reference
+
+LOG = Partition("log", 0)
+METRICS = StreamMetrics(CollectorRegistry())
+
+
+def records() -> list[Record]:
+    events: Sequence[PredictionEvent] = [item.event for item in hostile_log()]
+    return [Record(Position(*LOG, n), msgspec.json.encode(e)) for n, e in enumerate(events)]
+
+
+def activate(store: FakeStore, picture: Reference) -> None:
+    info = ReferenceInfo(
+        MODEL, 0, ReferenceStatus.ACTIVE, SetClock().now(), picture.events, picture.clients,
+        "learned", picture.digest(),
+    )  # fmt: skip
+    with store.transaction() as transaction:
+        transaction.references.add(info, picture.to_bytes())
+
+
+class Partitioned:
+    """A worker that can be killed between any two steps."""
+
+    def __init__(self, policy: DetectionPolicy = LEARNING) -> None:
+        self.store = FakeStore()
+        clock = SetClock()
+        triage = Triage(TriagePolicy(), clock)
+        parts = Parts(Decoder(), lambda: build_detection(policy), triage, clock, METRICS)
+        self.processor = PartitionProcessor(parts)
+        self.log = records()
+        self.work = self.open()
+        self.position = self.work.start or 0
+
+    def open(self) -> PartitionWork:
+        with self.store.transaction() as transaction:
+            return self.processor.open(transaction, LOG)
+
+    def step(self, count: int, applied: bool = True) -> None:
+        batch = self.log[self.position : self.position + count]
+        if not batch:
+            return
+        outcome = self.work.process(batch)
+        self.position = batch[-1].next_offset
+        if applied:
+            with self.store.transaction() as transaction:
+                outcome.apply(transaction)
+
+    def save(self) -> None:
+        snapshot = self.work.snapshot()
+        if snapshot is not None:
+            with self.store.transaction() as transaction:
+                info = transaction.snapshots.save(self.work.ownership, snapshot)
+            self.work.saved(info)
+
+    def refresh(self) -> None:
+        with self.store.transaction() as transaction:
+            self.work.refresh(transaction)
+
+    def crash(self) -> None:
+        self.work = self.open()
+        self.position = self.work.start or 0
+
+    def finish(self) -> None:
+        while self.position < len(self.log):
+            self.step(100)
+
+    def state(self) -> tuple[bytes, list[bytes]]:
+        """Everything, whole."""
+        self.work._latest = None
+        snapshot = self.work.snapshot()
+        assert snapshot is not None
+        return snapshot.header, list(snapshot.parts)
+
+    def outcome(self) -> object:
+        """All that is stored but for times of the wall clock and who owned what."""
+        tables = self.store.tables
+        incidents = {
+            key: (i.techniques, i.severity, i.queries, i.evidence, i.timeline_length, i.marks)
+            for key, i in tables.incidents.items()
+        }
+        return incidents, tables.profiles, tables.counts, tables.outbox.keys()
+
+
+def uninterrupted(with_reference: bool) -> Partitioned:
+    plain = Partitioned()
+    if with_reference:
+        activate(plain.store, reference())
+        plain.crash()
+    plain.finish()
+    return plain
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("step"), st.integers(1, 400)),
+        st.tuples(st.just("lost"), st.integers(1, 400)),
+        st.tuples(st.sampled_from(["save", "crash"]), st.just(0)),
+    ),
+    max_size=14,
+)
+
+
+@pytest.mark.parametrize("with_reference", [True, False], ids=["judged", "learning"])
+class TestInterrupted:
+    @given(STEPS)
+    @settings(max_examples=15, deadline=None)
+    def test_it_ends_as_if_nothing_had_happened(
+        self, with_reference: bool, steps: Sequence[tuple[str, int]]
+    ) -> None:
+        expected = uninterrupted(with_reference)
+        found = Partitioned()
+        if with_reference:
+            activate(found.store, reference())
+            found.crash()
+        for what, count in steps:
+            if what in ("step", "lost"):
+                found.step(count, applied=what == "step")
+                if what == "lost":
+                    found.crash()
+            else:
+                getattr(found, what)()
+        found.finish()
+        assert found.outcome() == expected.outcome()
+        assert found.state() == expected.state()
+
+
+@pytest.mark.parametrize("saved_before", [True, False])
+@pytest.mark.parametrize("saved_after", [True, False])
+def test_a_reference_adopted_on_the_way_is_adopted_at_the_same_record_again(
+    saved_before: bool, saved_after: bool
+) -> None:
+    def run(crashing: bool) -> Partitioned:
+        worker = Partitioned()
+        worker.step(300)
+        if saved_before:
+            worker.save()
+        worker.step(100)
+        activate(worker.store, reference())
+        worker.refresh()
+        worker.step(150)
+        if saved_after:
+            worker.save()
+        worker.step(50)
+        if crashing:
+            worker.crash()
+            worker.step(70)
+            worker.crash()
+        worker.finish()
+        return worker
+
+    expected, found = run(False), run(True)
+    assert found.outcome() == expected.outcome()
+    assert found.state() == expected.state()
+
+
+def test_a_damaged_snapshot_falls_back_to_the_one_before() -> None:
+    worker = Partitioned()
+    worker.step(200)
+    worker.save()
+    worker.step(200)
+    worker.save()
+    *older, (info, header, parts) = worker.store.tables.snapshots[LOG]
+    worker.store.tables.snapshots[LOG] = (*older, (info, header[:-1] + b"?", parts))
+    worker.step(100)
+    worker.crash()
+    assert worker.position == 200
+    worker.finish()
+    expected = uninterrupted(False)
+    assert worker.outcome() == expected.outcome()
+    assert worker.state() == expected.state()
+
+
+def test_state_that_cannot_be_used_is_learnt_anew_from_the_stored_position() -> None:
+    worker = Partitioned()
+    worker.step(200)
+    worker.save()
+    chain = worker.store.tables.snapshots[LOG]
+    worker.store.tables.snapshots[LOG] = tuple((i, b"?" * 40, parts) for i, _, parts in chain)
+    worker.crash()
+    assert worker.position == 200
+    assert worker.work.clients() == 0
+    worker.step(100)
+    worker.save()
+    worker.crash()
+    assert worker.position == 300
+    assert worker.work.clients() > 0
+    assert worker.store.tables.counts[LOG].events == 300
+
+
+def test_a_log_begun_anew_counts_again() -> None:
+    worker = Partitioned()
+    worker.step(200)
+    worker.save()
+    worker.crash()
+    worker.work.restart(0)
+    worker.position = 0
+    worker.step(50)
+    assert worker.store.tables.partitions[LOG].next_offset == 50
+    assert worker.store.tables.counts[LOG].events == 250
