@@ -149,17 +149,21 @@ class PartitionWork:
         self._again.clear()
 
     def process(self, records: Sequence[Record]) -> BatchOutcome:
-        """Take in records that follow on what came before."""
+        """Take in records that follow on what came before; those that came already are passed."""
+        if self._next is not None and records[0].position.offset < self._next:
+            records = records[_before(records, self._next) :]
+        if not records:
+            return self._outcome(records, 0)
         count = 0
         if self._stored is not None and records[0].position.offset < self._stored:
-            count = bisect_left(records, self._stored, key=lambda record: record.position.offset)
+            count = _before(records, self._stored)
             self._replay(records[:count])
         return self._outcome(records[count:], count)
 
     def _replay(self, records: Sequence[Record]) -> None:
         begin = 0
         for adoption in sorted(self._again):
-            end = bisect_left(records, adoption.offset, begin, key=lambda r: r.position.offset)
+            end = max(_before(records, adoption.offset), begin)
             if end == len(records):
                 break
             self._take(records[begin:end])
@@ -273,6 +277,11 @@ class PartitionWork:
 
     def _header(self) -> bytes:
         return seal(SavedState(STATE_VERSION, layout(), *self._detection.headers()))
+
+
+def _before(records: Sequence[Record], offset: int) -> int:
+    """Return how many of the records, in order, stand before an offset."""
+    return bisect_left(records, offset, key=lambda record: record.position.offset)
 
 
 def _no_room(model: ModelKey) -> DecodeError:

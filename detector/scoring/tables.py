@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,15 +76,20 @@ def build_tables(
     counts = np.zeros(size, dtype=np.int64)
     weights = np.array([sign.weight for sign in signs])
     thresholds = np.log(weights.sum() / (weights * policy.alarm_budget))
-    observations = [decode(code) for code in range(CODES)]
     for s, sign in enumerate(signs):
-        levels[s] = [sign.level(seen) for seen in observations]
+        levels[s] = _levels(sign)
         counts[s] = len(sign.stages)
         stages[s, : counts[s]] = _stages(sign, nulls.get(sign.name, ()))
         thresholds[s] = max(thresholds[s], ceilings.get(sign.name, 0.0) + CEILING_MARGIN)
         if not calibrated:
             thresholds[s] += np.inf if Need.REFERENCE in sign.needs else UNCALIBRATED_PENALTY
     return ScoringTables(levels, stages, counts, thresholds, volume_scale(volumes))
+
+
+@cache
+def _levels(sign: Sign) -> NDArray[np.int64]:
+    """Return the sign's level of every observation; the same for all models of a process."""
+    return np.array([sign.level(decode(code)) for code in range(CODES)], dtype=np.int64)
 
 
 def _stages(sign: Sign, null: Sequence[float]) -> NDArray[np.float64]:

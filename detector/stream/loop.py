@@ -20,6 +20,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from detector.events.record import Partition, Record
@@ -50,6 +51,7 @@ class Loop:
         metrics: StreamMetrics,
         stop: threading.Event,
         policy: LoopPolicy | None = None,
+        chance: random.Random | None = None,
     ) -> None:
         self._source = source
         self._store = store
@@ -59,9 +61,10 @@ class Loop:
         self._stop = stop
         self._policy = policy or LoopPolicy()
         # Jitter only keeps workers from retrying in step; nothing that is stored depends on it.
-        self._chance = random.Random()  # noqa: S311
+        self._chance = chance or random.Random()  # noqa: S311
         self._owned: dict[Partition, Owned] = {}
         self._unclaimed: list[Partition] = []
+        self._overtaken: dict[Partition, float] = {}
         self._refresh_at = clock.monotonic() + self._policy.refresh_seconds
         self.stats = Stats(clock.now())
 
@@ -82,14 +85,20 @@ class Loop:
 
     def _round(self) -> bool:
         """One poll and everything that follows from it; True when the source has ended."""
+        before = dict(self._owned)
         poll = self._poll(self._policy.poll_seconds)
-        self._part([self._owned[p] for p in poll.revoked if p in self._owned])
+        leaving = [self._owned[p] for p in poll.revoked if p in self._owned]
         self._take_changes(poll)
+        self._part(leaving)
         self._claim_assigned()
         for partition, records in _by_partition(poll.records).items():
+            owned = self._owned.get(partition)
             if self._stop.is_set():
                 break
-            self._handle(partition, records)
+            # Lost since these were fetched, or claimed since and read from elsewhere: they come
+            # again, to whom they belong.
+            if owned is not None and owned is before.get(partition):
+                self._handle(owned, records)
         self._save_due()
         self._refresh()
         self._watch()
@@ -114,6 +123,7 @@ class Loop:
 
     def _forget(self, partition: Partition) -> None:
         self._owned.pop(partition, None)
+        self._overtaken.pop(partition, None)
         self._unclaimed = [waiting for waiting in self._unclaimed if waiting != partition]
         self._show()
 
@@ -123,6 +133,11 @@ class Loop:
         self._metrics.lag.set(sum(self._source.lag().values()))
 
     def _claim_assigned(self) -> None:
+        now = self._clock.monotonic()
+        due = [partition for partition, at in self._overtaken.items() if at <= now]
+        for partition in due:
+            del self._overtaken[partition]
+        self._unclaimed += due
         for partition in tuple(self._unclaimed):
             self._claim(partition)
 
@@ -173,10 +188,7 @@ class Loop:
         )  # fmt: skip
         self._write(owned, lambda transaction: transaction.partitions.note_gap(gap))
 
-    def _handle(self, partition: Partition, records: Sequence[Record]) -> None:
-        owned = self._owned.get(partition)
-        if owned is None:
-            return  # lost since these were fetched; its new owner reads them
+    def _handle(self, owned: Owned, records: Sequence[Record]) -> None:
         began = self._clock.monotonic()
         outcome = owned.work.process(records)
         owned.position, owned.moved_at, owned.changed = records[-1].next_offset, began, True
@@ -190,7 +202,7 @@ class Loop:
 
         if self._write(owned, write):
             self._count(outcome, self._clock.monotonic() - began)
-            self._source.commit({partition: outcome.next_offset})
+            self._source.commit({owned.partition: outcome.next_offset})
             self._spend(owned, outcome)
 
     def _write(self, owned: Owned, work: Callable[[Transaction], T]) -> T | None:
@@ -202,6 +214,10 @@ class Loop:
             self._metrics.partitions_lost.inc()
             log.warning("%s/%d: another worker owns it now", *partition)
             self._forget(partition)
+            # Mostly the group takes it away at the next poll. If it does not, then the other one
+            # was late: it claimed what it no longer had, and nobody would read the partition.
+            until = self._clock.monotonic() + self._policy.reclaim_seconds
+            self._overtaken[partition] = until
             return None
 
     def _count(self, outcome: Outcome, seconds: float) -> None:
@@ -233,14 +249,7 @@ class Loop:
     def _save(self, owned: Owned) -> None:
         """Store a snapshot of a partition's state, and set the time of the next by its cost."""
         began = self._clock.monotonic()
-
-        def write(transaction: Transaction) -> SnapshotInfo | None:
-            snapshot = owned.work.snapshot()
-            if snapshot is None:
-                return None
-            return transaction.snapshots.save(owned.work.ownership, snapshot)
-
-        info = self._write(owned, write)
+        info = self._write(owned, partial(_snapshot, owned.work))
         now = self._clock.monotonic()
         if info is not None:
             owned.work.saved(info)
@@ -254,8 +263,16 @@ class Loop:
             return
         until = self._clock.monotonic() + self._policy.parting_seconds
         for owned in tuple(leaving):
-            if owned.changed and self._clock.monotonic() + owned.save_took < until:
-                self._save(owned)
+            if not owned.changed or self._clock.monotonic() + owned.save_took >= until:
+                continue
+            # Once and not again: who comes next may have claimed it, and reads what is missing.
+            try:
+                with self._store.transaction() as transaction:
+                    _snapshot(owned.work, transaction)
+            except StaleEpochError:
+                self._metrics.partitions_lost.inc()
+            except RecoverableError as error:
+                self._failed("store", 1, error)
 
     def _refresh(self) -> None:
         """Let every partition look for newly activated references."""
@@ -324,6 +341,11 @@ class Loop:
         while (left := until - self._clock.monotonic()) > 0 and not self._stop.is_set():
             self._take_changes(self._poll(0.0))
             self._clock.wait(self._stop, min(left, self._policy.poll_seconds))
+
+
+def _snapshot(work: Work, transaction: Transaction) -> SnapshotInfo | None:
+    snapshot = work.snapshot()
+    return None if snapshot is None else transaction.snapshots.save(work.ownership, snapshot)
 
 
 def _by_partition(records: Sequence[Record]) -> Mapping[Partition, list[Record]]:

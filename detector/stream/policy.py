@@ -22,6 +22,8 @@ class LoopPolicy:
             or the process is to stop; what is not stored by then is read again.
         stall_seconds: A partition with records to read that has stood still for so long is sought
             anew.
+        reclaim_seconds: A partition that another worker claimed, and that the group has not taken
+            away after so long, is claimed back.
         letter_share: Share of dead letters among the latest `letter_window` records of a partition
             above which it is held; 1 for never.
         letter_window: See `letter_share`.
@@ -36,6 +38,7 @@ class LoopPolicy:
     refresh_seconds: float = 10.0
     parting_seconds: float = 3.0
     stall_seconds: float = 30.0
+    reclaim_seconds: float = 10.0
     letter_share: float = 0.5
     letter_window: int = 1_000
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from detector.storage import migrate
 from tests.end_to_end.conftest import Process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,7 @@ def test_migrate_replay_and_serve_work_elsewhere(
     )
     assert all(str(installed.parents[1]) in path for path in where.split())
     command, url = str(installed), f"sqlite:///{tmp_path}/q.db"
-    assert "0001" in _run(command, "migrate", "--database-url", url, cwd=tmp_path)
+    assert migrate.head() in _run(command, "migrate", "--database-url", url, cwd=tmp_path)
     replayed = _run(
         command, "replay", str(attacked_log), "--database-url", url, "--json", "-", cwd=tmp_path
     )

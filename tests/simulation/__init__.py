@@ -1,0 +1,1 @@
+"""A deterministic simulator of several workers: one seed decides everything that goes wrong."""

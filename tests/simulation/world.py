@@ -1,0 +1,345 @@
+"""A log, a database and workers, all of which can fail as one seed decides."""
+
+import random
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from detector.events.decode import Decoder
+from detector.events.record import Partition, Record
+from detector.kit.errors import RecoverableError
+from detector.kit.metrics import StreamMetrics
+from detector.pipeline.detect import build_detection
+from detector.pipeline.learning import DetectionPolicy
+from detector.pipeline.ports import Poll, ReferenceInfo, ReferenceStatus
+from detector.pipeline.triage import Triage, TriagePolicy
+from detector.pipeline.work import PartitionProcessor, Parts
+from detector.stream.loop import Loop
+from detector.stream.policy import LoopPolicy
+from tests.fakes.clock import SetClock
+from tests.fakes.store import FakeStore, FakeTransaction
+from tests.scoring.traffic import MODEL, reference
+from tests.simulation.logs import PARTITIONS, log
+from tests.simulation.turns import KilledError, Turn
+
+PATIENCE = 20_000
+
+
+class Worker:
+    """A process: its turn, what the group gave it, and where it reads."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.stop = threading.Event()
+        self.assigned: list[Partition] = []
+        self.revoked: list[Partition] = []
+        self.asleep = 0
+        self.reading: dict[Partition, int] = {}
+        self.paused = False
+        self.turn = Turn(self._run)
+
+    def _run(self) -> None:
+        world = self.world
+        processor = PartitionProcessor(world.parts())
+        clock, metrics = Waiting(self), StreamMetrics(CollectorRegistry())
+        store = Database(self)
+        consumer, chance = Consumer(self), random.Random(world.chance.random())
+        loop = Loop(
+            consumer, store, processor, clock, metrics, self.stop, world.policy, chance
+        )  # fmt: skip
+        loop.run()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return not self.turn.ended
+
+
+class Waiting(SetClock):
+    """The world's clock; who waits gives the turn away."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker.world.clock.time)
+        self._worker = worker
+
+    def monotonic(self) -> float:
+        return self._worker.world.clock.monotonic()
+
+    def wait(self, stop: threading.Event, seconds: float) -> None:
+        self._worker.turn.step()
+        self._worker.world.clock.advance(seconds=seconds)
+
+
+class Consumer:
+    """A member of the group. Records may come again; polls may fail."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def poll(self, max_records: int, timeout_s: float) -> Poll:
+        worker, world = self._worker, self._worker.world
+        worker.turn.step()
+        world.clock.advance(seconds=0.05)
+        if world.happens(world.faults.poll):
+            raise RecoverableError("the broker is away")
+        revoked, worker.revoked = tuple(worker.revoked), []
+        assigned, worker.assigned = tuple(worker.assigned), []
+        for partition in revoked:
+            worker.reading.pop(partition, None)
+        ready = [] if worker.paused else sorted(worker.reading)
+        world.chance.shuffle(ready)
+        records: list[Record] = []
+        for partition in ready[:2]:
+            first = worker.reading[partition]
+            if first and world.happens(world.faults.again):
+                first = world.chance.randint(max(first - 20, 0), first)
+            there = world.log[partition][first : world.written[partition]]
+            batch = there[: world.chance.randint(1, max_records)]
+            if batch:
+                worker.reading[partition] = max(worker.reading[partition], batch[-1].next_offset)
+            records += batch
+        return Poll(records, assigned, revoked)
+
+    def start(self, partition: Partition, offset: int | None) -> None:
+        self._worker.turn.step()
+        if self._worker.world.happens(self._worker.world.faults.poll):
+            raise RecoverableError("the broker is away")
+        self._worker.reading[partition] = offset or 0
+
+    def pause(self) -> None:
+        self._worker.paused = True
+
+    def resume(self) -> None:
+        self._worker.paused = False
+
+    def hold(self, partition: Partition) -> None:
+        raise AssertionError(f"{partition} holds too little poison for that")
+
+    def lag(self) -> Mapping[Partition, int]:
+        return {}
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Acknowledgements arrive late or never; nothing may rest on them."""
+        self._worker.turn.step()
+
+    def close(self) -> None:
+        if not self._worker.turn.dead:
+            self._worker.turn.step()
+
+
+class Database:
+    """The one store, through a connection that may fail before, at, or after the commit."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    @contextmanager
+    def transaction(self) -> Iterator[FakeTransaction]:
+        worker, world = self._worker, self._worker.world
+        worker.turn.step()
+        if world.happens(world.faults.begin):
+            raise RecoverableError("the database is away")
+        with world.store.transaction() as transaction:
+            yield transaction
+            if world.happens(world.faults.commit):
+                raise RecoverableError("the connection broke before the commit")
+            if world.happens(world.faults.kill_at_commit):
+                worker.turn.dead = True
+                raise KilledError
+        # Committed: from here on nobody but the database knows.
+        if world.happens(world.faults.doubt):
+            raise RecoverableError("the connection broke behind the commit")
+        if world.happens(world.faults.kill_at_commit):
+            worker.turn.dead = True
+            raise KilledError
+
+    def ready(self) -> None:
+        """It is."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class Faults:
+    """How likely each thing is at each chance it has; all 0 in a calm world."""
+
+    poll: float = 0.0
+    again: float = 0.0
+    begin: float = 0.0
+    commit: float = 0.0
+    doubt: float = 0.0
+    kill_at_commit: float = 0.0
+    kill: float = 0.0
+    rebalance: float = 0.0
+    sleep: float = 0.0
+    damage: float = 0.0
+
+    @classmethod
+    def drawn(cls, chance: random.Random) -> "Faults":
+        """Some of them, each as likely as the seed will have it."""
+
+        def some(most: float) -> float:
+            return chance.uniform(0.0, most) if chance.random() < 0.6 else 0.0
+
+        return cls(
+            poll=some(0.1), again=some(0.3), begin=some(0.2), commit=some(0.15), doubt=some(0.15),
+            kill_at_commit=some(0.05), kill=some(0.05), rebalance=some(0.08), sleep=some(0.04),
+            damage=some(0.03),
+        )  # fmt: skip
+
+
+@dataclass
+class World:
+    """Everything that one seed decides.
+
+    Attributes:
+        seed: Of all that goes wrong.
+        variant: Which log.
+        faults: How often what goes wrong.
+        counts: What happened how often, for the last line of a run.
+    """
+
+    seed: int
+    variant: int
+    faults: Faults = field(default_factory=Faults)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.clock = SetClock()
+        self.store = FakeStore()
+        self.log = log(self.variant)
+        self.written = dict.fromkeys(PARTITIONS, 0)
+        self.workers: list[Worker] = []
+        self.owners: dict[Partition, Worker] = {}
+        self.policy = LoopPolicy(
+            batch_records=self.chance.choice([3, 17, 60]),
+            snapshot_seconds=self.chance.choice([0.0, 0.2, 1.0]),
+            snapshot_share=1.0,
+            refresh_seconds=0.5,
+            reclaim_seconds=1.0,
+        )
+        # Odd variants judge by a reference; every third one has room for few clients.
+        self.detection = DetectionPolicy(max_clients=8 if self.variant % 3 == 0 else 1000)
+        if self.variant % 2:
+            self._activate()
+
+    def _activate(self) -> None:
+        picture = reference()
+        info = ReferenceInfo(
+            MODEL, 0, ReferenceStatus.ACTIVE, self.clock.now(), picture.events, picture.clients,
+            "learned", picture.digest(),
+        )  # fmt: skip
+        with self.store.transaction() as transaction:
+            transaction.references.add(info, picture.to_bytes())
+
+    def parts(self) -> Parts:
+        """What a worker's partitions are made of."""
+        triage = Triage(TriagePolicy(), self.clock)
+        metrics = StreamMetrics(CollectorRegistry())
+        policy = self.detection
+        return Parts(Decoder(), lambda: build_detection(policy), triage, self.clock, metrics)
+
+    def happens(self, share: float) -> bool:
+        """Let the seed decide."""
+        return share > 0.0 and self.chance.random() < share
+
+    def note(self, what: str) -> None:
+        """Count something that happened."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def run(self, workers: int) -> None:
+        """Let everything go wrong until the whole log is stored, then let it end in peace."""
+        for _ in range(workers):
+            self.workers.append(Worker(self))
+        self._rebalance()
+        for tick in range(PATIENCE):
+            if tick == PATIENCE // 2 or all(map(self._whole, PARTITIONS)):
+                self.faults = Faults()
+            if self._done():
+                break
+            self._tick()
+        else:
+            raise AssertionError(f"seed {self.seed}: it never ended")
+        self._end()
+
+    def _whole(self, partition: Partition) -> bool:
+        return self.written[partition] == len(self.log[partition])
+
+    def _done(self) -> bool:
+        stored = self.store.tables.partitions
+        return all(
+            partition in stored and stored[partition].next_offset == len(records)
+            for partition, records in self.log.items()
+        )
+
+    def _tick(self) -> None:
+        self._write()
+        if self.happens(self.faults.rebalance):
+            self._rebalance()
+        self._mend()
+        ready = [worker for worker in self.workers if not worker.asleep]
+        for worker in self.workers:
+            worker.asleep = max(worker.asleep - 1, 0)
+        if not ready:
+            return
+        worker = self.chance.choice(ready)
+        if self.happens(self.faults.kill):
+            worker.turn.lines = self.chance.randint(0, 60)
+            self.note("kills")
+        if self.happens(self.faults.sleep):
+            worker.asleep = self.chance.randint(5, 200)
+            self.note("zombies")
+            self._rebalance()
+        worker.turn.go()
+        if worker.turn.error is not None:
+            raise worker.turn.error
+
+    def _write(self) -> None:
+        """Let more of the log be there."""
+        for partition in PARTITIONS:
+            if self.chance.random() < 0.3:
+                more = self.written[partition] + self.chance.randint(0, 12)
+                self.written[partition] = min(more, len(self.log[partition]))
+
+    def _mend(self) -> None:
+        """Start anew who is gone."""
+        gone = [worker for worker in self.workers if not worker.alive]
+        for worker in gone:
+            self.workers[self.workers.index(worker)] = Worker(self)
+            self.note("restarts")
+        if gone:
+            self._rebalance()
+        calm = self.faults == Faults()
+        if calm and any(worker.asleep for worker in self.workers):
+            for worker in self.workers:
+                worker.asleep = 0
+            self._rebalance()
+
+    def _rebalance(self) -> None:
+        """Give every partition to somebody who is awake, mostly."""
+        awake = [w for w in self.workers if w.alive and not w.asleep] or self.workers
+        for partition in PARTITIONS:
+            owner, before = self.chance.choice(awake), self.owners.get(partition)
+            if owner is before:
+                continue
+            if before is not None:
+                before.revoked.append(partition)
+                before.assigned = [p for p in before.assigned if p != partition]
+            owner.assigned.append(partition)
+            self.owners[partition] = owner
+            self.note("moves")
+
+    def _end(self) -> None:
+        for worker in self.workers:
+            worker.stop.set()
+        for _ in range(PATIENCE):
+            left = [worker for worker in self.workers if worker.alive]
+            if not left:
+                return
+            self.chance.choice(left).turn.go()
+        raise AssertionError(f"seed {self.seed}: a worker does not stop")
