@@ -87,11 +87,11 @@ class Learning:
         """Return the events collected since `saved`, or every one, a stretch at a time."""
         anew = every or self._kept == ANEW
         begin = 0 if anew else self._kept
-        if anew:
-            yield SavedEvents(*model, True, [])
+        if anew and not self._events:
+            yield SavedEvents(*model, 0, [])
         for at in range(begin, len(self._events), CHUNK_EVENTS):
             part = self._events[at : at + CHUNK_EVENTS]
-            yield SavedEvents(*model, False, [(i.position, i.event) for i in part])
+            yield SavedEvents(*model, at, [(i.position, i.event) for i in part])
 
     def saved(self) -> None:
         """Note that everything so far is kept."""
@@ -101,8 +101,7 @@ class Learning:
         """Go on from what was saved."""
         self._counts, self._left_out = dict(header.counts), set(header.left_out)
         for part in parts:
-            if part.anew:
-                self._events.clear()
+            del self._events[part.first :]
             self._events += [LocatedEvent(*item) for item in part.events]
         if len(self._events) != sum(self._counts.values()):
             raise ValueError("events that a model learns from are missing")

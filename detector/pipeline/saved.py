@@ -92,11 +92,15 @@ class SavedLearning(msgspec.Struct, frozen=True):
 
 
 class SavedEvents(msgspec.Struct, frozen=True, tag="events"):
-    """Events that a model is learning from; with `anew` they replace those of earlier parts."""
+    """Events that a model is learning from.
+
+    They take the place of all from number `first` on, so that the same part twice is one: a
+    snapshot is written again when nobody knows whether its commit came through.
+    """
 
     tenant_id: str
     model_id: str
-    anew: bool
+    first: int
     events: list[tuple[Position, PredictionEvent]]
 
 

@@ -61,15 +61,17 @@ def test_a_restored_detector_says_what_the_other_says(
 
 
 @pytest.mark.parametrize("policy", [LEARNING, SMALL], ids=["roomy", "crowded"])
-def test_what_changed_since_is_enough(policy: DetectionPolicy) -> None:
+@pytest.mark.parametrize("judged", [True, False], ids=["by a reference", "while learning"])
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "written twice"])
+def test_what_changed_since_is_enough(policy: DetectionPolicy, judged: bool, times: int) -> None:
     log = hostile_log()
-    detector = Detector(policy, known())
+    detector = Detector(policy, known() if judged else None)
     parts: list[bytes] = []
     header = b""
     for begin in range(0, len(log), 250):
         detector.process(log[begin : begin + 250])
         header, changed = saved(detector, every=False)
-        parts += changed
+        parts += changed * times
     assert saved(restored(policy, header, parts)) == saved(detector)
 
 
