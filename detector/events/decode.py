@@ -5,7 +5,7 @@ lets through has the known shape only, so it is shallow, finite and valid UTF-8 
 Everything else (unknown fields, envelopes, anything broken) goes the careful way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,9 +47,16 @@ class Decoded:
 class Decoder:
     """Decodes records one by one; serves one thread."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        """Take the bounds to hold records to; the defaults when None."""
+    def __init__(
+        self, limits: Limits | None = None, now_ms: Callable[[], int] | None = None
+    ) -> None:
+        """Take the bounds to hold records to, the defaults when None, and a clock if there is one.
+
+        `now_ms` returns UTC milliseconds. Without it an event's time is held against its record's
+        timestamp only, and against nothing where the record has none.
+        """
         self._limits = limits or Limits()
+        self._now_ms = now_ms
         self._unknown = UnknownFields()
         self._max_bytes = self._limits.max_bytes
         self._earliest, self._latest = self._limits.earliest_ms, self._limits.latest_ms
@@ -58,6 +65,37 @@ class Decoder:
 
     def decode(self, record: Record) -> PredictionEvent:
         """Return the event that the record holds; raises `DecodeError` and nothing else."""
+        return self._decode(record, self._ceiling(record, self._horizon()))
+
+    def decode_all(self, records: Sequence[Record]) -> Decoded:
+        """Decode every record, neighbours of a bad one too; raises nothing over content.
+
+        The clock, if there is one, is asked once.
+        """
+        events: list[LocatedEvent] = []
+        dead: list[DeadLetter] = []
+        horizon = self._horizon()
+        for record in records:
+            try:
+                event = self._decode(record, self._ceiling(record, horizon))
+                events.append(LocatedEvent(record.position, event))
+            except DecodeError as error:
+                dead.append(self.dead_letter(record, error))
+        return Decoded(events, dead, self._unknown.drain())
+
+    def _horizon(self) -> int:
+        """Return the latest time that may be called present, by the clock."""
+        return self._latest if self._now_ms is None else self._now_ms() + self._limits.future_ms
+
+    def _ceiling(self, record: Record, horizon: int) -> int:
+        """Return the latest time that an event of this record may have."""
+        stamp = record.timestamp_ms
+        # Kafka writes -1 where a producer gave no timestamp.
+        if stamp is None or stamp < 0:
+            return horizon
+        return min(stamp + self._limits.future_ms, horizon)
+
+    def _decode(self, record: Record, ceiling: int) -> PredictionEvent:
         body = record.value
         if body is None:
             raise DecodeError(Reason.TOMBSTONE, "$", "the record has no body")
@@ -67,58 +105,45 @@ class Decoder:
         if record.headers:
             envelope = from_headers(record.headers, body, self._limits.max_depth)
             if envelope is not None:
-                return self._from_envelope(envelope)
+                return self._from_envelope(envelope, ceiling)
         try:
             event = _parse(body)
         except PARSE_ERRORS:
-            return self._carefully(body)
+            return self._carefully(body, ceiling)
         if b"\\" in body:
             check_nul(body)
-        return self._settled(event, body, "$")
-
-    def decode_all(self, records: Sequence[Record]) -> Decoded:
-        """Decode every record, neighbours of a bad one too; raises nothing over content."""
-        events: list[LocatedEvent] = []
-        dead: list[DeadLetter] = []
-        decode = self.decode
-        for record in records:
-            try:
-                events.append(LocatedEvent(record.position, decode(record)))
-            except DecodeError as error:
-                dead.append(self.dead_letter(record, error))
-        return Decoded(events, dead, self._unknown.drain())
+        return self._settled(event, body, "$", ceiling)
 
     def dead_letter(self, record: Record, error: DecodeError) -> DeadLetter:
-        """Return what is kept of a record that cannot be used."""
         body = record.value or b""
         kept = body[: self._limits.kept_bytes]
         return DeadLetter(record.position, error.reason, error.path, error.detail, kept, len(body))
 
-    def _carefully(self, body: bytes) -> PredictionEvent:
+    def _carefully(self, body: bytes, ceiling: int) -> PredictionEvent:
         """Look again at what the strict parse refused: an envelope, or unknown or bad fields."""
         if b'"specversion"' in body:
             envelope = structured(body, self._limits.max_depth)
             if envelope is not None:
-                return self._from_envelope(envelope)
-        return self._parsed(body, "$")
+                return self._from_envelope(envelope, ceiling)
+        return self._parsed(body, "$", ceiling)
 
-    def _from_envelope(self, envelope: CloudEvent) -> PredictionEvent:
+    def _from_envelope(self, envelope: CloudEvent, ceiling: int) -> PredictionEvent:
         try:
-            return self._parsed(envelope.data, envelope.root)
+            return self._parsed(envelope.data, envelope.root, ceiling)
         except DecodeError as error:
             defaults = (f"{envelope.root}.event_id", f"{envelope.root}.time")
             if error.reason != Reason.MISSING_FIELD or error.path not in defaults:
                 raise
-        return self._parsed(envelope.completed(), envelope.root)
+        return self._parsed(envelope.completed(), envelope.root, ceiling)
 
-    def _parsed(self, body: bytes, root: str) -> PredictionEvent:
+    def _parsed(self, body: bytes, root: str, ceiling: int) -> PredictionEvent:
         check_text(body, self._limits.max_depth, root)
         try:
             event = self._known_fields(body)
         except PARSE_ERRORS as error:
             raise refusal(body, error, root) from error
         check_nul(body, root)
-        return self._settled(event, body, root)
+        return self._settled(event, body, root, ceiling)
 
     def _known_fields(self, body: bytes) -> PredictionEvent:
         try:
@@ -128,7 +153,9 @@ class Decoder:
                 raise
         return _parse(self._unknown.strip(body))
 
-    def _settled(self, event: PredictionEvent, body: bytes, root: str) -> PredictionEvent:
+    def _settled(
+        self, event: PredictionEvent, body: bytes, root: str, ceiling: int
+    ) -> PredictionEvent:
         """Turn the time into milliseconds and apply the rules that types cannot say."""
         time: Any = event.time_ms  # a datetime when the record has a string
         if time.__class__ is not int:
@@ -137,6 +164,9 @@ class Decoder:
         if not self._earliest <= time < self._latest:
             detail = "the time is implausible; integers are milliseconds since 1970, UTC"
             raise DecodeError(Reason.TIME_OUT_OF_RANGE, f"{root}.time", detail)
+        if time > ceiling:
+            detail = f"{time} lies in the future; the latest that is believed is {ceiling}"
+            raise DecodeError(Reason.TIME_IN_FUTURE, f"{root}.time", detail)
         given = event.input
         if given is not None and (
             (given.features is None)

@@ -63,6 +63,9 @@ class Reason(StrEnum):
     TIME_OUT_OF_RANGE = "time_out_of_range"
     """The time lies outside `Limits.earliest_ms` and `Limits.latest_ms`: seconds, perhaps."""
 
+    TIME_IN_FUTURE = "time_in_future"
+    """The time lies more than `Limits.future_ms` beyond its record's own, or beyond now."""
+
     NOT_HEXADECIMAL = "not_hexadecimal"
     """A fingerprint has characters other than hexadecimal digits."""
 

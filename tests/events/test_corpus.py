@@ -12,7 +12,9 @@ from tests.events.corpus.kinds import KINDS, Kind, text
 
 
 def record(offset: int, kind: Kind) -> Record:
-    return Record(Position("log", 0, offset), kind.value, headers=kind.headers)
+    return Record(
+        Position("log", 0, offset), kind.value, headers=kind.headers, timestamp_ms=kind.timestamp_ms
+    )
 
 
 def neighbour(offset: int) -> Record:

@@ -152,12 +152,39 @@ def test_limits_are_settings() -> None:
         {"max_fields": 0},
         {"max_classes": 0},
         {"kept_bytes": -1},
+        {"future_ms": -1},
         {"earliest_ms": 5_000_000_000_000},
     ],
 )
 def test_senseless_limits_are_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError):
         Limits(**limits)
+
+
+def times_in_future(
+    stamp: int | None, now: int | None = None, time: int = NOON
+) -> list[tuple[str, str]]:
+    decoder = Decoder(now_ms=None if now is None else lambda: now)
+    one = Record(Position("log", 0, 0), text(time=time), timestamp_ms=stamp)
+    return [(letter.reason, letter.path) for letter in decoder.decode_all([one]).dead]
+
+
+def test_a_time_may_lie_an_hour_beyond_the_record_s_own_and_beyond_now() -> None:
+    edge, future = NOON - 3_600_000, [(Reason.TIME_IN_FUTURE, "$.time")]
+    assert times_in_future(edge) == times_in_future(None, edge) == []
+    assert times_in_future(edge - 1) == times_in_future(None, edge - 1) == future
+    assert times_in_future(edge - 1, NOON) == times_in_future(NOON, edge - 1) == future
+
+
+def test_without_timestamp_and_clock_nothing_is_in_the_future() -> None:
+    assert times_in_future(None, time=4_102_444_799_999) == []
+    assert times_in_future(-1) == []  # what Kafka says when the producer gave none
+
+
+def test_the_clock_is_asked_once_a_batch() -> None:
+    asked = iter([NOON])
+    decoder = Decoder(now_ms=lambda: next(asked))
+    assert len(decoder.decode_all([record(text(), at) for at in range(3)]).events) == 3
 
 
 def test_unknown_fields_are_ignored_and_counted_once_a_record() -> None:

@@ -38,6 +38,7 @@ class Kind(NamedTuple):
     reason: Reason
     path: str
     headers: Headers = ()
+    timestamp_ms: int | None = None
 
 
 def text(**changes: Any) -> bytes:
@@ -166,6 +167,8 @@ def times() -> Iterator[Kind]:
         ("list", [2026], Reason.WRONG_TYPE),
     ):
         yield Kind(f"time: {name}", text(time=time), reason, "$.time")
+    forged, before = text(time="2099-01-01T00:00:00Z"), 1_772_366_400_000
+    yield Kind("time: 2099", forged, Reason.TIME_IN_FUTURE, "$.time", (), before)
     digits = b"9" * 5000
     yield Kind("time: 5,000 digits", text(time=digits), Reason.OUT_OF_RANGE, "$.time")
 
@@ -305,6 +308,9 @@ def structured_envelopes() -> Iterator[Kind]:
     yield Kind("structured: deep", deep, Reason.TOO_DEEP, "$")
     nul = structured({**EVENT, "client_id": "\0"})
     yield Kind("structured: NUL", nul, Reason.NUL_CHARACTER, "$.data.client_id")
+    forged, before = structured({**EVENT, "time": 4_070_908_800_000}), 1_772_366_400_000
+    path = "$.data.time"
+    yield Kind("structured: 2099", forged, Reason.TIME_IN_FUTURE, path, (), before)
     yield Kind("structured: truncated", structured()[:-1], Reason.MALFORMED_JSON, "$")
     for name, inner, reason, path in (
         ("garbage", b"garbage", Reason.MALFORMED_JSON, ""),
