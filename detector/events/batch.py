@@ -164,16 +164,15 @@ def _shape(item: Input | None) -> tuple[bool, tuple[str, ...] | int] | None:
     return (True, len(item.embedding)) if item.embedding else None
 
 
-def _values(item: Input | None) -> list[Cell]:
+def _values(item: Input | None) -> Sequence[Cell]:
     if item is None:
-        return []
+        return ()
     if item.fields:
         return list(item.fields.values())
-    row: Sequence[Cell] = item.features or item.embedding or ()
-    return list(row)
+    return item.features or item.embedding or ()
 
 
-def _block(rows: Sequence[list[Cell]]) -> Floats:
+def _block(rows: Sequence[Sequence[Cell]]) -> Floats:
     """Return the cells of rows of one length: at once when all are numbers, else by the column."""
     numbers = _numbers(rows)
     if numbers is not None:
@@ -186,18 +185,22 @@ def _block(rows: Sequence[list[Cell]]) -> Floats:
     return block
 
 
-def _numbers(rows: Iterable[list[Any]]) -> Floats | None:
+def _numbers(rows: Sequence[Any]) -> Floats | None:
     """Return all values in one row, clipped; None when any is not a number.
 
     numpy would take texts for numbers, or make every value as wide as the longest text.
     """
-    flat = array("d")
-    try:
-        for row in rows:
-            flat.fromlist(row)
-    except (TypeError, OverflowError):
-        return None
-    return np.clip(np.frombuffer(flat), -NUMBER_LIMIT, NUMBER_LIMIT)
+    if all(row.__class__ is array for row in rows):
+        values = np.frombuffer(b"".join(rows), dtype=np.float32).astype(np.float64)
+    else:
+        flat = array("d")
+        try:
+            for row in rows:
+                flat.fromlist(row if row.__class__ is list else list(row))
+        except (TypeError, OverflowError):
+            return None
+        values = np.frombuffer(flat)
+    return np.clip(values, -NUMBER_LIMIT, NUMBER_LIMIT)
 
 
 def _directions(block: Floats) -> Floats:

@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from detector.events import packed
 from detector.events.reasons import Reason
 from detector.events.sanitise import PARSE_ERRORS, check_nul, check_text, refusal, utf8
 from detector.kit.errors import DecodeError
@@ -24,24 +25,28 @@ class CloudEvent(NamedTuple):
     """What an envelope says about the prediction event within.
 
     Attributes:
-        data: The prediction event's JSON text.
+        data: The prediction event's JSON text, or MessagePack.
         root: JSON path of `data` in the record.
         event_id: The CloudEvent's id, which stands in for a missing `event_id`.
         time: The CloudEvent's time, which stands in for a missing `time`.
+        packed: Whether `data` is MessagePack.
     """
 
     data: bytes
     root: str
     event_id: str
     time: str | None
+    packed: bool = False
 
     def completed(self) -> bytes:
-        """Return `data`, a JSON object, with the envelope's id and time as defaults.
+        """Return `data`, an object, with the envelope's id and time as defaults.
 
-        They are put first, and the last of two equal keys is the one that counts.
+        In JSON they are put first, and the last of two equal keys is the one that counts.
         """
         defaults = {"event_id": self.event_id, "time": self.time}
         present = {name: value for name, value in defaults.items() if value is not None}
+        if self.packed:
+            return packed.completed(self.data, present)
         rest = self.data.lstrip()[1:].lstrip()
         comma = b"" if rest.startswith(b"}") else b","
         return msgspec.json.encode(present)[:-1] + comma + rest
@@ -109,8 +114,11 @@ def _binary(headers: dict[str, bytes], body: bytes, content_type: str | None) ->
         time=_header(headers, "ce_time"),
     )
     _require(envelope, f"header:{_PREFIX}")
-    _require_json(content_type, f"header:{_CONTENT_TYPE}")
-    return CloudEvent(body, "$", str(envelope.id), envelope.time)
+    is_packed = content_type in packed.MEDIA_TYPES
+    if not is_packed:
+        _require_json(content_type, f"header:{_CONTENT_TYPE}")
+        is_packed = content_type is None and packed.is_packed(body)
+    return CloudEvent(body, "$", str(envelope.id), envelope.time, is_packed)
 
 
 def _header(headers: dict[str, bytes], name: str) -> str | None:

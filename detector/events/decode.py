@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from detector.events import packed
 from detector.events.cloudevents import CloudEvent, from_headers, structured
 from detector.events.limits import Limits
 from detector.events.located import LocatedEvent
@@ -19,6 +20,7 @@ from detector.events.model import Input, Output, PredictionEvent
 from detector.events.reasons import Reason
 from detector.events.record import DeadLetter, Record
 from detector.events.sanitise import PARSE_ERRORS, check_nul, check_text, refusal
+from detector.events.scan import CLEAN, scan
 from detector.events.unknown import UnknownFields
 from detector.kit.errors import DecodeError
 
@@ -60,8 +62,9 @@ class Decoder:
         self._unknown = UnknownFields()
         self._max_bytes = self._limits.max_bytes
         self._earliest, self._latest = self._limits.earliest_ms, self._limits.latest_ms
-        # A value takes two bytes with its comma, so a shorter body cannot hold too many of them.
-        self._few_bytes = 2 * min(self._limits.max_fields, self._limits.max_classes)
+        self._few_values = min(self._limits.max_fields, self._limits.max_classes)
+        # In JSON a value takes two bytes with its comma.
+        self._few_bytes = 2 * self._few_values
 
     def decode(self, record: Record) -> PredictionEvent:
         """Return the event that the record holds; raises `DecodeError` and nothing else."""
@@ -75,13 +78,40 @@ class Decoder:
         events: list[LocatedEvent] = []
         dead: list[DeadLetter] = []
         horizon = self._horizon()
-        for record in records:
+        clean = self._clean(records)
+        for at, record in enumerate(records):
+            ceiling = self._ceiling(record, horizon)
             try:
-                event = self._decode(record, self._ceiling(record, horizon))
-                events.append(LocatedEvent(record.position, event))
+                event = self._unpacked(record, ceiling) if at in clean else None
+                event = event or self._decode(record, ceiling)
             except DecodeError as error:
                 dead.append(self.dead_letter(record, error))
+            else:
+                events.append(LocatedEvent(record.position, event))
         return Decoded(events, dead, self._unknown.drain())
+
+    def _clean(self, records: Sequence[Record]) -> frozenset[int]:
+        """Return which records are plain MessagePack with nothing in it to look at again."""
+        first = packed.FIRST_BYTES
+        found = {
+            at: body
+            for at, record in enumerate(records)
+            if (body := record.value) and body[0] in first and len(body) <= self._max_bytes
+            if not record.headers
+        }
+        if not found:
+            return frozenset()
+        codes = scan(list(found.values()), self._limits.max_depth)
+        return frozenset(at for at, code in zip(found, codes, strict=True) if code == CLEAN)
+
+    def _unpacked(self, record: Record, ceiling: int) -> PredictionEvent | None:
+        """Return the event of a clean MessagePack record, None when the parser refuses it."""
+        body = record.value or b""
+        try:
+            event = packed.parse_clean(body)
+        except PARSE_ERRORS:
+            return None
+        return self._settled(event, "$", ceiling, len(body) > self._few_values)
 
     def _horizon(self) -> int:
         """Return the latest time that may be called present, by the clock."""
@@ -106,13 +136,19 @@ class Decoder:
             envelope = from_headers(record.headers, body, self._limits.max_depth)
             if envelope is not None:
                 return self._from_envelope(envelope, ceiling)
+        if packed.is_packed(body):
+            return self._packed(body, "$", ceiling)
         try:
             event = _parse(body)
         except PARSE_ERRORS:
             return self._carefully(body, ceiling)
         if b"\\" in body:
             check_nul(body)
-        return self._settled(event, body, "$", ceiling)
+        return self._settled(event, "$", ceiling, len(body) > self._few_bytes)
+
+    def _packed(self, body: bytes, root: str, ceiling: int) -> PredictionEvent:
+        event = packed.parse_carefully(body, self._limits.max_depth, self._unknown, root)
+        return self._settled(event, root, ceiling, len(body) > self._few_values)
 
     def dead_letter(self, record: Record, error: DecodeError) -> DeadLetter:
         body = record.value or b""
@@ -128,13 +164,14 @@ class Decoder:
         return self._parsed(body, "$", ceiling)
 
     def _from_envelope(self, envelope: CloudEvent, ceiling: int) -> PredictionEvent:
+        parsed = self._packed if envelope.packed else self._parsed
         try:
-            return self._parsed(envelope.data, envelope.root, ceiling)
+            return parsed(envelope.data, envelope.root, ceiling)
         except DecodeError as error:
             defaults = (f"{envelope.root}.event_id", f"{envelope.root}.time")
             if error.reason != Reason.MISSING_FIELD or error.path not in defaults:
                 raise
-        return self._parsed(envelope.completed(), envelope.root, ceiling)
+        return parsed(envelope.completed(), envelope.root, ceiling)
 
     def _parsed(self, body: bytes, root: str, ceiling: int) -> PredictionEvent:
         check_text(body, self._limits.max_depth, root)
@@ -143,7 +180,7 @@ class Decoder:
         except PARSE_ERRORS as error:
             raise refusal(body, error, root) from error
         check_nul(body, root)
-        return self._settled(event, body, root, ceiling)
+        return self._settled(event, root, ceiling, len(body) > self._few_bytes)
 
     def _known_fields(self, body: bytes) -> PredictionEvent:
         try:
@@ -154,9 +191,12 @@ class Decoder:
         return _parse(self._unknown.strip(body))
 
     def _settled(
-        self, event: PredictionEvent, body: bytes, root: str, ceiling: int
+        self, event: PredictionEvent, root: str, ceiling: int, many: bool
     ) -> PredictionEvent:
-        """Turn the time into milliseconds and apply the rules that types cannot say."""
+        """Turn the time into milliseconds and apply the rules that types cannot say.
+
+        `many` says that the body is long enough to hold more values than are allowed.
+        """
         time: Any = event.time_ms  # a datetime when the record has a string
         if time.__class__ is not int:
             time = _milliseconds(time, root)
@@ -177,7 +217,7 @@ class Decoder:
         ):
             detail = "more than one of features, fields, embedding and fingerprint"
             raise DecodeError(Reason.AMBIGUOUS_INPUT, f"{root}.input", detail)
-        if len(body) > self._few_bytes:
+        if many:
             self._check_sizes(event, root)
         return event
 

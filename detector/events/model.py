@@ -5,6 +5,7 @@ parses, so a rule stands here or in `decode.py`, never in both. Unknown fields a
 forbidden here because the decoder's short way rests on it; `unknown.py` takes them out and counts.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -45,11 +46,14 @@ class ModelKey(NamedTuple):
 
 
 class Input(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """What the client sent. At most one of the four forms is set; numbers are doubles."""
+    """What the client sent. At most one of the four forms is set; numbers are doubles.
 
-    features: Annotated[list[float | str | None], Meta(min_length=1)] | None = None
+    A row of float32 from MessagePack is an `array("f")`, every other one a list.
+    """
+
+    features: Annotated[Sequence[float | str | None], Meta(min_length=1)] | None = None
     fields: Annotated[dict[Id, Cell], Meta(min_length=1)] | None = None
-    embedding: Annotated[list[float], Meta(min_length=1)] | None = None
+    embedding: Annotated[Sequence[float], Meta(min_length=1)] | None = None
     fingerprint: Hex | Annotated[list[Hex], Meta(min_length=1)] | None = None
 
 

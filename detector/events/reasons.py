@@ -27,6 +27,9 @@ class Reason(StrEnum):
     MALFORMED_JSON = "malformed_json"
     """The body is not one JSON value."""
 
+    MALFORMED_MSGPACK = "malformed_msgpack"
+    """The body begins or is announced as MessagePack and is not one value of it."""
+
     NOT_FINITE = "not_finite"
     """A number is NaN, infinite or beyond the range of a double."""
 

@@ -36,7 +36,7 @@ _KINDS = (
     (re.compile("of length <="), Reason.TOO_LONG),
     (re.compile("matching regex"), Reason.NOT_HEXADECIMAL),
     (re.compile("timezone component"), Reason.NAIVE_TIME),
-    (re.compile("RFC3339"), Reason.INVALID_TIME),
+    (re.compile("RFC3339|MessagePack timestamp"), Reason.INVALID_TIME),
     (re.compile("Invalid enum value"), Reason.UNKNOWN_VALUE),
     (re.compile(r"Expected `\w+` [<>]"), Reason.OUT_OF_RANGE),
 )
@@ -72,20 +72,25 @@ def utf8(data: bytes, path: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        detail = f"byte {error.start} is not UTF-8"
-        raise DecodeError(Reason.NOT_UTF8, path, detail) from error
+        raise utf8_error(error, path) from error
+
+
+def utf8_error(error: UnicodeDecodeError, path: str) -> DecodeError:
+    """Name the first bad byte of a text."""
+    return DecodeError(Reason.NOT_UTF8, path, f"byte {error.start} is not UTF-8")
 
 
 def refusal(body: bytes, error: Exception, root: str = "$") -> DecodeError:
     """Name what msgspec found wrong with a `body` that passed `check_text`."""
     if isinstance(error, msgspec.ValidationError):
-        return _invalid(str(error), root)
+        return invalid(str(error), root)
     if not isinstance(error, msgspec.DecodeError):
         return DecodeError(Reason.MALFORMED_JSON, root, str(error))
     return DecodeError(_malformed(body), root, str(error))
 
 
-def _invalid(message: str, root: str) -> DecodeError:
+def invalid(message: str, root: str) -> DecodeError:
+    """Name what a `msgspec.ValidationError` complains of."""
     place = _PLACE.search(message)
     path = root + (place[2] if place else "")
     what = message[: place.start()] if place else message

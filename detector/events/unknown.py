@@ -1,6 +1,7 @@
 """Counting fields that the canonical event does not know, so that a misspelt one is noticed."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 
@@ -9,7 +10,18 @@ from detector.events.model import Input, Output, PredictionEvent
 MAX_NAMES = 64
 OTHER = "other"
 
-_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+# How an object begins in JSON, and a map in MessagePack.
+_MAPS = (b"{", *(bytes([first]) for first in (*range(0x80, 0x90), 0xDE, 0xDF)))
+
+Keys = Callable[[bytes], dict[str, msgspec.Raw]]
+Encode = Callable[[object], bytes]
+
+_json: tuple[Keys, Encode] = (
+    msgspec.json.Decoder(dict[str, msgspec.Raw]).decode, msgspec.json.encode,
+)  # fmt: skip
+_packed: tuple[Keys, Encode] = (
+    msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode, msgspec.msgpack.encode,
+)  # fmt: skip
 
 
 def _names(struct: type[msgspec.Struct]) -> frozenset[str]:
@@ -31,15 +43,22 @@ class UnknownFields:
 
         Raises what msgspec raises when `body` is not a JSON object.
         """
-        top = _keys(body)
+        return self._strip(body, *_json)
+
+    def strip_packed(self, body: bytes) -> bytes:
+        """Do the same for a MessagePack map."""
+        return self._strip(body, *_packed)
+
+    def _strip(self, body: bytes, keys: Keys, encode: Encode) -> bytes:
+        top = keys(body)
         self._drop(top, _EVENT, "$.")
         for name, known in (("input", _INPUT), ("output", _OUTPUT)):
             inner = bytes(top.get(name, b""))
-            if inner.startswith(b"{"):
-                fields = _keys(inner)
+            if inner.startswith(_MAPS):
+                fields = keys(inner)
                 if self._drop(fields, known, f"$.{name}."):
-                    top[name] = msgspec.Raw(msgspec.json.encode(fields))
-        return msgspec.json.encode(top)
+                    top[name] = msgspec.Raw(encode(fields))
+        return encode(top)
 
     def drain(self) -> dict[str, int]:
         """Return the counts so far and start again at nothing."""

@@ -8,7 +8,11 @@ from detector.events.decode import Decoder
 from detector.events.limits import Limits
 from detector.events.reasons import Reason
 from detector.events.record import Position, Record
-from tests.events.corpus.kinds import KINDS, Kind, text
+from tests.events.corpus import kinds
+from tests.events.corpus.kinds import Kind, text
+from tests.events.corpus.packed import PACKED_KINDS
+
+KINDS = (*kinds.KINDS, *PACKED_KINDS)
 
 
 def record(offset: int, kind: Kind) -> Record:

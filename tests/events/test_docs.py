@@ -10,9 +10,11 @@ import msgspec
 import pytest
 
 from detector.events import reasons
+from detector.events.decode import Decoder
 from detector.events.limits import Limits
 from detector.events.model import Input, Output, PredictionEvent
 from detector.events.reasons import Reason
+from detector.events.record import Position, Record
 
 PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
 
@@ -36,6 +38,14 @@ def test_every_field_is_listed_in_order() -> None:
 def test_every_limit_is_listed_with_its_default(limit: object) -> None:
     name = getattr(limit, "name", "")
     assert rows("Limits")[name][0] == str(getattr(Limits(), name))
+
+
+def test_the_example_in_messagepack_decodes() -> None:
+    example: dict[str, bytes] = {}
+    exec(PAGE.split("```python\n")[1].split("```")[0], example)  # noqa: S102 -- our own page
+    event = Decoder().decode(Record(Position("log", 0, 0), example["body"]))
+    assert event.input is not None
+    assert [*(event.input.features or ())] == [0.25, -1.5, 3.0]
 
 
 def test_no_other_limit_is_listed() -> None:
