@@ -26,23 +26,24 @@ FIRST_BYTES = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))
 MEDIA_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
 
 FLOAT_BYTES = 4
+_BIG_ENDIAN = sys.byteorder == "big"
 
 _set = msgspec.structs.force_setattr
 _Bytes = Annotated[bytes, Meta(min_length=1)]
 
 
 class _Input(Input, frozen=True, gc=False, forbid_unknown_fields=True):
-    features: Annotated[Sequence[float | str | None], Meta(min_length=1)] | _Bytes | None = None  # type: ignore[assignment]  # bytes until `_unpack`
-    embedding: Annotated[Sequence[float], Meta(min_length=1)] | _Bytes | None = None  # type: ignore[assignment]  # likewise
+    features: Annotated[Sequence[float | str | None], Meta(min_length=1)] | _Bytes | None = None
+    embedding: Annotated[Sequence[float], Meta(min_length=1)] | _Bytes | None = None
 
 
 class _Output(Output, frozen=True, gc=False, forbid_unknown_fields=True):
-    scores: (  # type: ignore[assignment]  # likewise
+    scores: (
         Annotated[list[float], Meta(min_length=1)]
         | Annotated[dict[Id, float], Meta(min_length=1)]
         | _Bytes
         | None
-    ) = None
+    ) = None  # type: ignore[assignment]  # bytes until `_unpack`
 
 
 class _Event(PredictionEvent, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -137,21 +138,25 @@ def _unpack(event: PredictionEvent, root: str) -> None:
     """Turn bytes into floats: rows of an input into an array, scores into a list."""
     given: Any = event.input
     if given is not None:
-        if given.features.__class__ is bytes:
-            _set(given, "features", _floats(given.features, f"{root}.input.features"))
-        if given.embedding.__class__ is bytes:
-            _set(given, "embedding", _floats(given.embedding, f"{root}.input.embedding"))
+        row = given.features
+        if row.__class__ is bytes:
+            _set(given, "features", _floats(row, root, "input.features"))
+        row = given.embedding
+        if row.__class__ is bytes:
+            _set(given, "embedding", _floats(row, root, "input.embedding"))
     answer: Any = event.output
-    if answer is not None and answer.scores.__class__ is bytes:
-        _set(answer, "scores", _floats(answer.scores, f"{root}.output.scores").tolist())
+    if answer is not None:
+        row = answer.scores
+        if row.__class__ is bytes:
+            _set(answer, "scores", _floats(row, root, "output.scores").tolist())
 
 
-def _floats(raw: bytes, path: str) -> "array[float]":
+def _floats(raw: bytes, root: str, name: str) -> "array[float]":
     if len(raw) % FLOAT_BYTES:
         detail = f"{len(raw)} bytes are no whole number of float32"
-        raise DecodeError(Reason.WRONG_TYPE, path, detail)
+        raise DecodeError(Reason.WRONG_TYPE, f"{root}.{name}", detail)
     values = array("f", raw)
-    if sys.byteorder == "big":
+    if _BIG_ENDIAN:
         values.byteswap()
     return values
 
