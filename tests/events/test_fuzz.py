@@ -7,10 +7,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.events.decode import Decoder
+from detector.events.located import LocatedEvent
 from detector.events.reasons import Reason
 from detector.events.record import Position, Record
 from detector.events.sanitise import depth
+from detector.kit.errors import DecodeError
 from tests.events.corpus.kinds import EVENT, KINDS
+from tests.events.fuzz import Inputs, fuzz
 
 SEEDS = [kind.value for kind in KINDS if kind.value and len(kind.value) < 2000]
 RICH = {
@@ -87,3 +90,28 @@ def test_depth_is_the_deepest_nesting(value: object) -> None:
         return 1 + max(map(deepest, inner), default=0) if isinstance(inner, list) else 0
 
     assert depth(json.dumps(value).encode()) == deepest(value)
+
+
+def test_thousands_of_mutations_crash_nothing() -> None:
+    figures = fuzz(20_000)
+    assert (figures.inputs, figures.crashes) == (20_000, 0)
+    assert figures.events + figures.dead.total() == 20_000
+    assert figures.events > 2_000
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 300))
+def test_records_at_once_are_as_records_one_by_one(seed: int, count: int) -> None:
+    """The short ways of a batch end where the careful way of each record does."""
+    source = Inputs(seed)
+    records = [source.record(at) for at in range(count)]
+    together, alone = Decoder().decode_all(records), Decoder()
+    events, letters = [], []
+    for record in records:
+        try:
+            events.append((record.position, alone.decode(record)))
+        except DecodeError as error:
+            letters.append((record.position, error.reason, error.path, error.detail))
+    assert repr(together.events) == repr([LocatedEvent(*pair) for pair in events])
+    assert [(x.position, x.reason, x.path, x.detail) for x in together.dead] == letters
+    assert together.unknown_fields == alone.decode_all([]).unknown_fields
