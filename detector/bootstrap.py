@@ -323,7 +323,8 @@ def _processor(
     clock = SystemClock()
     triage = Triage(TriagePolicy(notify_from=settings.webhook_min_severity), clock)
     new_detection = partial(build_detection, _detection_policy(settings))
-    return PartitionProcessor(Parts(Decoder(), new_detection, triage, clock, metrics), anew)
+    decoder = Decoder(now_ms=lambda: int(clock.now().timestamp() * 1000))
+    return PartitionProcessor(Parts(decoder, new_detection, triage, clock, metrics), anew)
 
 
 def _detection_policy(settings: Settings) -> DetectionPolicy:

@@ -167,6 +167,7 @@ class Decoder:
         return self._settled(event, root, ceiling, len(body) > self._few_values)
 
     def dead_letter(self, record: Record, error: DecodeError) -> DeadLetter:
+        """Return what is kept of a record that cannot be used."""
         body = record.value or b""
         kept = body[: self._limits.kept_bytes]
         return DeadLetter(record.position, error.reason, error.path, error.detail, kept, len(body))

@@ -132,7 +132,8 @@ def layout() -> str:
     return hashlib.blake2b(text.encode(), digest_size=_SEAL).hexdigest()
 
 
-_encode = msgspec.msgpack.Encoder().encode
+# Rows that came as float32 are arrays.
+_encode = msgspec.msgpack.Encoder(enc_hook=list).encode
 _read_header = msgspec.msgpack.Decoder(SavedState).decode
 _read_part = msgspec.msgpack.Decoder(SavedRows | SavedSurrogate | SavedEvents).decode
 

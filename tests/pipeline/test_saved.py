@@ -1,13 +1,17 @@
 """Detection that was saved and restored goes on as if nothing had happened."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import pytest
 
+from detector.events.decode import Decoder
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
-from detector.pipeline.detect import Detector
+from detector.events.record import Position, Record
+from detector.pipeline.detect import Detector, FrozenReference
 from detector.pipeline.learning import DetectionPolicy
 from detector.pipeline.saved import (
     STATE_VERSION,
@@ -40,9 +44,19 @@ def shelf(model: ModelKey, digest: str) -> Reference | None:
     return reference() if digest == reference().digest() else None
 
 
-def restored(policy: DetectionPolicy, header: bytes, parts: Sequence[bytes]) -> Detector:
+def restored(
+    policy: DetectionPolicy,
+    header: bytes,
+    parts: Sequence[bytes],
+    learnt: Sequence[FrozenReference] = (),
+) -> Detector:
+    stored = {item.digest: Reference.from_bytes(item.body) for item in learnt}
     detector = Detector(policy)
-    detector.restore(unseal_header(header), unseal_parts(parts), shelf)
+    detector.restore(
+        unseal_header(header),
+        unseal_parts(parts),
+        lambda model, digest: stored.get(digest) or shelf(model, digest),
+    )
     return detector
 
 
@@ -67,12 +81,14 @@ def test_what_changed_since_is_enough(policy: DetectionPolicy, judged: bool, tim
     log = hostile_log()
     detector = Detector(policy, known() if judged else None)
     parts: list[bytes] = []
+    learnt: list[FrozenReference] = []
     header = b""
     for begin in range(0, len(log), 250):
-        detector.process(log[begin : begin + 250])
+        learnt += detector.process(log[begin : begin + 250]).frozen
         header, changed = saved(detector, every=False)
         parts += changed * times
-    assert saved(restored(policy, header, parts)) == saved(detector)
+    assert saved(restored(policy, header, parts, learnt)) == saved(detector)
+    assert bool(learnt) != judged
 
 
 def test_little_is_saved_when_little_has_changed() -> None:
@@ -159,3 +175,23 @@ class TestUnusable:
         detector.process(located(event(f"c{i}", 0, None) for i in range(200)))
         with pytest.raises(SavedStateError, match="do not fit a limit"):
             restored(SMALL, *saved(detector))
+
+
+def test_rows_of_float32_are_kept_while_learning() -> None:
+    packed = msgspec.msgpack.encode(
+        {
+            "event_id": "e",
+            "time": 1_750_000_000_000,
+            "client_id": "alice",
+            "model_id": "credit",
+            "input": {"features": struct.pack("<3f", 0.1, 2.0, -3.5)},
+        }
+    )
+    events = Decoder().decode_all([Record(Position("log", 0, 0), packed)]).events
+    detector = Detector(LEARNING)
+    detector.admit(MODEL)
+    detector.process([*events, *later(events, benign("bob", 5, 1))])
+    other = restored(LEARNING, *saved(detector))
+    assert saved(restored(LEARNING, *saved(other))) == saved(other)
+    more = later(events, benign("bob", 60, 1))
+    assert other.process(more) == detector.process(more)
