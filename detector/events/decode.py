@@ -88,7 +88,7 @@ class Decoder:
             if stamp is not None and 0 <= stamp < horizon - future:
                 ceiling = stamp + future
             try:
-                if not body or record.headers or len(body) > self._max_bytes:
+                if not body or record.headers or record.fault or len(body) > self._max_bytes:
                     event = self._decode(record, ceiling)
                 elif body[0] not in _PACKED:
                     event = self._plain(body, ceiling)
@@ -109,7 +109,7 @@ class Decoder:
             at: body
             for at, record in enumerate(records)
             if (body := record.value) and body[0] in _PACKED and len(body) <= self._max_bytes
-            if not record.headers
+            if not record.headers and record.fault is None
         }
         codes = scan(list(found.values()), self._limits.max_depth)
         return frozenset(at for at, code in zip(found, codes, strict=True) if code == CLEAN)
@@ -148,6 +148,8 @@ class Decoder:
         return min(stamp + self._limits.future_ms, horizon)
 
     def _decode(self, record: Record, ceiling: int) -> PredictionEvent:
+        if record.fault is not None:
+            raise DecodeError(record.fault.reason, "$", record.fault.detail)
         body = record.value
         if body is None:
             raise DecodeError(Reason.TOMBSTONE, "$", "the record has no body")
@@ -170,7 +172,8 @@ class Decoder:
         """Return what is kept of a record that cannot be used."""
         body = record.value or b""
         kept = body[: self._limits.kept_bytes]
-        return DeadLetter(record.position, error.reason, error.path, error.detail, kept, len(body))
+        size = len(body) if record.fault is None else record.fault.size
+        return DeadLetter(record.position, error.reason, error.path, error.detail, kept, size)
 
     def _carefully(self, body: bytes, ceiling: int) -> PredictionEvent:
         """Look again at what the strict parse refused: an envelope, or unknown or bad fields."""

@@ -6,6 +6,12 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Every reason there is. The values are stable: dashboards and alerts rest on them."""
 
+    DECOMPRESSION_BOMB = "decompression_bomb"
+    """A compressed batch of records would expand beyond what a source allows."""
+
+    DAMAGED_BATCH = "damaged_batch"
+    """A batch of records has a wrong checksum, does not decompress or cannot be parsed."""
+
     TOMBSTONE = "tombstone"
     """The record has no body at all."""
 

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
+from detector.events.reasons import Reason
+
 
 class Partition(NamedTuple):
     """One ordered piece of a log: a partition of a Kafka topic, or a file (partition 0)."""
@@ -19,8 +23,22 @@ class Position(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Fault(NamedTuple):
+    """Why a source could not hand over what stands in the log.
+
+    Attributes:
+        reason: What the dead letter is counted under.
+        detail: Sentence for a person.
+        size: Bytes that it takes in the log.
+    """
+
+    reason: Reason
+    detail: str
+    size: int
+
+
+# Millions are made; the garbage collector need not look at them, as they hold no cycles.
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One undecoded log record.
 
     Attributes:
@@ -28,7 +46,10 @@ class Record:
         value: The body, or None for a tombstone.
         key: The partitioning key, if any.
         headers: Header names and values in the order received.
-        timestamp_ms: The broker's timestamp, milliseconds since the epoch; informative only.
+        timestamp_ms: UTC milliseconds, as the broker has them; negative for none. An event cannot be
+            much later.
+        fault: Why there is no proper body; `value` then holds the first bytes of what stands there
+            and the position is the last one that it covers.
     """
 
     position: Position
@@ -36,6 +57,7 @@ class Record:
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_ms: int | None = None
+    fault: Fault | None = None
 
     @property
     def partition(self) -> Partition:

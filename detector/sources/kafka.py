@@ -17,10 +17,11 @@ from kafka.errors import (
     SaslAuthenticationFailedError,
 )
 
-from detector.events.record import Partition, Position, Record
+from detector.events.record import Partition, Record
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.ports import Poll
+from detector.sources.fetched import read_bounded
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,9 @@ class KafkaSettings:
         fetch_max_bytes: Largest answer to one fetch, compressed.
         max_partition_fetch_bytes: Largest share of one partition in it.
         fetch_max_wait_ms: How long the broker may gather records before it answers.
+        max_batch_bytes: Largest batch of records once decompressed; what would grow beyond becomes
+            one record with a fault. Far more than producers gather, and sixteen of the largest
+            records that decoding takes.
     """
 
     bootstrap_servers: tuple[str, ...]
@@ -73,9 +77,12 @@ class KafkaSettings:
     fetch_max_bytes: int = 4 << 20
     max_partition_fetch_bytes: int = 1 << 20
     fetch_max_wait_ms: int = 100
+    max_batch_bytes: int = 16 << 20
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for what could never connect."""
+        if self.max_batch_bytes < 1:
+            raise ConfigurationError("the largest batch must have at least one byte")
         if not self.bootstrap_servers or not self.topics or not self.group:
             raise ConfigurationError("Kafka needs bootstrap servers, a topic and a group")
         if self.security_protocol not in _PROTOCOLS:
@@ -162,6 +169,7 @@ class KafkaSource:
         self._metrics = metrics
         with _translated():
             self._consumer = KafkaConsumer(**settings.consumer_options())
+            read_bounded(self._consumer, settings.max_batch_bytes)
             self._rebalances = _Rebalances(self._consumer)
             self._know(settings.topics)
             self._consumer.subscribe(list(settings.topics), listener=self._rebalances)
@@ -188,8 +196,8 @@ class KafkaSource:
         for place, batch in fetched.items():
             # A record fetched before a rebalance belongs to nobody after it.
             if place in self._read_to:
-                records.extend(_record(message) for message in batch)
-                self._read_to[place] = batch[-1].offset + 1
+                records.extend(batch)
+                self._read_to[place] = batch[-1].next_offset
         return Poll(records, tuple(map(_partition, assigned)), tuple(map(_partition, revoked)))
 
     def _rebalanced(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
@@ -287,13 +295,3 @@ def _translated() -> Iterator[None]:
 
 def _partition(place: TopicPartition) -> Partition:
     return Partition(place.topic, place.partition)
-
-
-def _record(message: Any) -> Record:
-    return Record(
-        position=Position(message.topic, message.partition, message.offset),
-        value=message.value,
-        key=message.key,
-        headers=tuple((name, value or b"") for name, value in message.headers or ()),
-        timestamp_ms=message.timestamp,
-    )

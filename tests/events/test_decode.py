@@ -10,7 +10,7 @@ from detector.events.decode import Decoder
 from detector.events.limits import Limits
 from detector.events.model import ClientKey, Input, ModelKey, Output, PredictionEvent
 from detector.events.reasons import Reason
-from detector.events.record import Position, Record
+from detector.events.record import Fault, Position, Record
 from detector.events.unknown import MAX_NAMES, OTHER
 from detector.kit.errors import ConfigurationError, DecodeError
 from tests.events.corpus.kinds import EVENT, text
@@ -31,6 +31,17 @@ def refused(body: bytes, **limits: int) -> tuple[str, str]:
     with pytest.raises(DecodeError) as caught:
         decode(body, **limits)
     return caught.value.reason, caught.value.path
+
+
+def test_what_a_source_could_not_hand_over_is_a_dead_letter_with_its_reason() -> None:
+    fault = Fault(Reason.DAMAGED_BATCH, "its checksum is wrong", 70_000)
+    [letter] = (
+        Decoder(Limits(kept_bytes=4))
+        .decode_all([Record(Position("log", 0, 9), b"\0" * 60, fault=fault)])
+        .dead
+    )
+    assert (letter.reason, letter.path, letter.detail) == ("damaged_batch", "$", fault.detail)
+    assert (letter.position.offset, letter.body, letter.size) == (9, b"\0" * 4, 70_000)
 
 
 def test_a_minimal_event_has_the_documented_defaults() -> None:

@@ -13,12 +13,14 @@ from prometheus_client import CollectorRegistry
 from detector.events.record import Position
 from detector.kit.clock import SystemClock
 from detector.kit.metrics import StreamMetrics
+from detector.sources.codecs import Codec
 from detector.sources.kafka import KafkaSettings, KafkaSource
 from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 from tests.fakes.store import FakeStore
 from tests.fakes.work import Recorder
 from tests.services.kafka import running_kafka
+from tests.sources.crafted import bomb, plain, send_batches
 from tests.stream.test_loop import eventually
 
 POLICY = LoopPolicy(batch_records=7, poll_seconds=0.1, first_backoff_seconds=0.05)
@@ -77,6 +79,20 @@ def test_a_restarted_loop_goes_on_where_the_store_stands(
     with looping(how, store) as second:
         eventually(lambda: len(offsets(store)) == 30)
     assert second.processed == [Position(topic, 0, n) for n in range(20, 30)]
+
+
+def test_a_bomb_and_its_neighbours_are_stored_and_passed_for_good(
+    kafka_bootstrap: str, create_topic: Callable[..., str]
+) -> None:
+    topic, store = create_topic(), FakeStore()
+    how = settings(kafka_bootstrap, topic)
+    send_batches(kafka_bootstrap, topic, plain(b"before"), bomb(Codec.ZSTD, 40), plain(b"after"))
+    with looping(how, store):
+        eventually(lambda: offsets(store) == [0, 2, 3])
+    produce(kafka_bootstrap, topic, range(2))
+    with looping(how, store) as second:
+        eventually(lambda: offsets(store) == [0, 2, 3, 4, 5])
+    assert [position.offset for position in second.processed] == [4, 5]
 
 
 def test_two_loops_share_a_topic_and_store_each_record_once(

@@ -1,0 +1,190 @@
+"""Kafka's record batches, format 2: from the plain bytes of one batch to records.
+
+The layout is that of Kafka's documentation, "Record Batch" and "Record": every record is a length
+and then varints (zigzag) with the bytes of key, value and headers between them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.reasons import Reason
+from detector.events.record import Fault, Partition, Position, Record
+from detector.kit.compiled import compiled
+
+# So few at a time that a batch of millions of empty records stays small in memory.
+_AT_ONCE = 4096
+_COLUMNS = 8
+_DAMAGED = -1
+
+_new_position = tuple.__new__
+
+
+class DamagedBatchError(Exception):
+    """A batch that cannot be parsed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """What a batch says once for all of its records.
+
+    Attributes:
+        partition: Where it stands.
+        base_offset: What records' offsets count from.
+        last_offset_delta: The largest that a record may add.
+        records: How many there are.
+        first_timestamp: What records' times count from, milliseconds.
+        append_time: The time of all records, when the broker sets it; else None.
+    """
+
+    partition: Partition
+    base_offset: int
+    last_offset_delta: int
+    records: int
+    first_timestamp: int
+    append_time: int | None
+
+
+def records_of(header: BatchHeader, plain: bytes) -> Iterator[Record]:
+    """Yield the records in order.
+
+    Raises:
+        DamagedBatchError: where the bytes stop being the records that the header announces.
+    """
+    data = np.frombuffer(plain, np.uint8)
+    rows = np.empty((min(max(header.records, 0), _AT_ONCE), _COLUMNS), np.int64)
+    at, last, left = 0, -1, header.records
+    while left > 0:
+        count, at = _walk(data, at, rows[:left], last, header.last_offset_delta)
+        yield from _made(header, plain, rows[:count].tolist())
+        if at == _DAMAGED:
+            raise DamagedBatchError(f"record {header.records - left + count} cannot be parsed")
+        left -= count
+        last = rows[count - 1, 0]
+    if at != len(plain):
+        raise DamagedBatchError(f"{len(plain) - at} bytes follow the last record")
+
+
+def _made(header: BatchHeader, plain: bytes, rows: list[list[int]]) -> Iterator[Record]:
+    topic, number = header.partition
+    base, first_time, append_time = header.base_offset, header.first_timestamp, header.append_time
+    for delta, time_delta, key, key_end, value, value_end, headers, header_count in rows:
+        record = Record(
+            _new_position(Position, (topic, number, base + delta)),
+            None if value_end < 0 else plain[value:value_end],
+            None if key_end < 0 else plain[key:key_end],
+            (),
+            first_time + time_delta if append_time is None else append_time,
+        )
+        yield _with_headers(record, plain, headers, header_count) if header_count else record
+
+
+def _with_headers(record: Record, plain: bytes, at: int, count: int) -> Record:
+    headers: list[tuple[str, bytes]] = []
+    fault = None
+    try:
+        for _ in range(count):
+            size, at = _varint(plain, at)
+            name = plain[at : at + size].decode()
+            length, at = _varint(plain, at + size)
+            length = max(length, 0)
+            headers.append((name, plain[at : at + length]))
+            at += length
+    except UnicodeDecodeError as error:
+        size = len(record.value or b"")
+        fault = Fault(Reason.NOT_UTF8, f"the name of header {len(headers)}: {error}", size)
+    return msgspec.structs.replace(record, headers=tuple(headers), fault=fault)
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A varint that `_walk` has found sound, and where it ends."""
+    value = shift = 0
+    while data[at] & 0x80:
+        value |= (data[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+    value |= data[at] << shift
+    return (value >> 1) ^ -(value & 1), at + 1
+
+
+@compiled
+def _number(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
+    """The varint at `at` and where it ends; -1 for the latter when it is none."""
+    value = np.uint64(0)
+    for shift in range(0, 64, 7):
+        if at >= end:
+            break
+        byte = np.uint64(data[at])
+        at += 1
+        value |= (byte & np.uint64(0x7F)) << np.uint64(shift)
+        if byte < np.uint64(0x80):
+            # Shifted first, both halves fit a signed integer.
+            signed: Any = np.int64(value >> np.uint64(1)) ^ -np.int64(value & np.uint64(1))
+            return signed, at
+    return 0, -1
+
+
+@compiled
+def _field(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
+    """Where the bytes behind the length at `at` begin and end; an end of -1 is null, -2 damage."""
+    size, at = _number(data, at, end)
+    if at < 0 or size < -1 or size > end - at:
+        return 0, -2
+    if size < 0:
+        return at, -1
+    return at, at + size
+
+
+@compiled
+def _walk(
+    data: NDArray[np.uint8], at: int, rows: NDArray[np.int64], last: int, largest: int
+) -> tuple[int, int]:
+    """Fill `rows` with records from `at` on; offsets must rise from `last` up to `largest`.
+
+    A row is (offset delta, time delta, key, its end, value, its end, headers, how many), all but
+    the deltas and the number being places in `data`, an end of -1 standing for null.
+
+    Returns how many rows are filled and where the next record begins, -1 when the record behind
+    the filled ones is damaged.
+    """
+    for i in range(len(rows)):
+        size, at = _number(data, at, len(data))
+        if at < 0 or size < 1 or size > len(data) - at:
+            return i, -1
+        end = at + size
+        time_delta, at = _number(data, at + 1, end)
+        if at < 0:
+            return i, -1
+        delta, at = _number(data, at, end)
+        if at < 0 or delta <= last or delta > largest:
+            return i, -1
+        key, key_end = _field(data, at, end)
+        if key_end < -1:
+            return i, -1
+        value, value_end = _field(data, max(key, key_end), end)
+        if value_end < -1:
+            return i, -1
+        headers, at = _number(data, max(value, value_end), end)
+        if at < 0 or headers < 0:
+            return i, -1
+        first_header = at
+        for _ in range(headers):
+            start, stop = _field(data, at, end)
+            if stop < 0:
+                return i, -1
+            start, stop = _field(data, stop, end)
+            if stop < -1:
+                return i, -1
+            at = max(start, stop)
+        if at != end:
+            return i, -1
+        rows[i, 0], rows[i, 1] = delta, time_delta
+        rows[i, 2], rows[i, 3] = key, key_end
+        rows[i, 4], rows[i, 5] = value, value_end
+        rows[i, 6], rows[i, 7] = first_header, headers
+        last = delta
+    return len(rows), at
