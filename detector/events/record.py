@@ -46,8 +46,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         value: The body, or None for a tombstone.
         key: The partitioning key, if any.
         headers: Header names and values in the order received.
-        timestamp_ms: UTC milliseconds, as the broker has them; negative for none. An event cannot be
-            much later.
+        timestamp_ms: When it was written, UTC milliseconds, as the broker has it; negative for
+            none. An event cannot be much later.
         fault: Why there is no proper body; `value` then holds the first bytes of what stands there
             and the position is the last one that it covers.
     """
