@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 INSTALLED := $(VENV)/.installed
 EVALUATION := $(VENV)/.evaluation
+KILLS := 60
+SEEDS := 3000
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
   --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
   --no-emit-options $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench evaluate serve demo-log lock clean
+.PHONY: help setup demo test check bench crash simulate evaluate serve demo-log lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,8 +37,9 @@ demo: $(INSTALLED) ## replay real attacks and benign clients, print the incident
 serve: $(INSTALLED) ## serve the API on loopback
 	@$(BIN)/querywatch serve
 
-test: $(EVALUATION) check ## check, then run every test
+test: $(EVALUATION) check ## check, then run every test and the simulator
 	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 check: $(INSTALLED) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -46,6 +49,12 @@ check: $(INSTALLED) ## format, lint, types, import contracts
 
 bench: $(INSTALLED) ## events a second of each stage, on one core
 	$(BIN)/python -m tests.bench
+
+crash: $(INSTALLED) ## kill workers under load on a real broker and database (KILLS=60)
+	$(BIN)/python -m tests.crash --kills $(KILLS)
+
+simulate: $(INSTALLED) ## run seeds of the deterministic simulator (SEEDS=3000)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 evaluate: $(EVALUATION) ## measure detection on held-out models, attacks and benign clients
 	$(BIN)/querywatch evaluate --split held_out --json build/evaluation.json \

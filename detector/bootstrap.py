@@ -111,8 +111,8 @@ def file_loop(
         # A file is at hand and does not grow: its unusable lines are counted, and that is all.
         letter_share=1.0,
     )
-    processor = _processor(settings, metrics, anew=not resume)
-    return Loop(source, store, processor, SystemClock(), metrics, Event(), policy)
+    work = processor(settings, metrics, anew=not resume)
+    return Loop(source, store, work, SystemClock(), metrics, Event(), policy)
 
 
 def kafka_loop(settings: Settings, store: Store, registry: CollectorRegistry, stop: Event) -> Loop:
@@ -124,8 +124,8 @@ def kafka_loop(settings: Settings, store: Store, registry: CollectorRegistry, st
         snapshot_seconds=settings.snapshot_interval,
         letter_share=settings.dead_letter_share,
     )
-    processor = _processor(settings, metrics)
-    return Loop(source, store, processor, SystemClock(), metrics, stop, policy)
+    work = processor(settings, metrics)
+    return Loop(source, store, work, SystemClock(), metrics, stop, policy)
 
 
 def kafka_settings(settings: Settings) -> KafkaSettings:
@@ -135,6 +135,8 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         bootstrap_servers=settings.kafka_bootstrap_servers,
         topics=(settings.kafka_topic,),
         group=settings.kafka_group,
+        group_instance_id=settings.kafka_group_instance,
+        session_timeout_ms=int(settings.kafka_session_timeout * 1000),
         security_protocol=settings.kafka_security_protocol,
         sasl_mechanism=settings.kafka_sasl_mechanism if sasl else None,
         sasl_username=settings.kafka_sasl_username,
@@ -317,9 +319,10 @@ def _verdict(finding: Finding, incidents: dict[str, Incident]) -> Verdict:
     )
 
 
-def _processor(
+def processor(
     settings: Settings, metrics: StreamMetrics, *, anew: bool = False
 ) -> PartitionProcessor:
+    """What makes the work of partitions; with `anew` from their beginnings."""
     clock = SystemClock()
     triage = Triage(TriagePolicy(notify_from=settings.webhook_min_severity), clock)
     new_detection = partial(build_detection, _detection_policy(settings))

@@ -165,6 +165,15 @@ class Settings:
     )
     kafka_topic: str = _setting("kafka", "predictions", _text, "Topic that holds the access log")
     kafka_group: str = _setting("kafka", "querywatch", _text, "Consumer group")
+    kafka_group_instance: str | None = _setting(
+        "kafka",
+        None,
+        _text,
+        "Name of this process in the group, its own; keeps its partitions over a short restart",
+    )
+    kafka_session_timeout: float = _setting(
+        "kafka", 45.0, _duration, "Silence after which another process gets the partitions"
+    )
     kafka_security_protocol: str = _setting(
         "kafka",
         "PLAINTEXT",

@@ -1,0 +1,90 @@
+"""Three `querywatch consume` as processes of their own, and what may be done to them."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+MAIN = "from detector.cli.main import main; main()"
+STOP_SECONDS = 30.0
+
+
+class Crew:
+    """Workers of one group; each is started anew under its own name when it is gone.
+
+    Attributes:
+        kills: How many were killed.
+        stop_seconds: How long each took to end after it was asked to.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], size: int, seed: int) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._chance = random.Random(seed)
+        self._members: list[subprocess.Popen[bytes]] = []
+        self.kills = 0
+        self.stop_seconds: list[float] = []
+        for number in range(size):
+            self._members.append(self._start(number))
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        own = {**self._settings, "kafka_group_instance": f"worker-{number}"}
+        environment = {f"QUERYWATCH_{name.upper()}": value for name, value in own.items()}
+        with (self._folder / f"worker-{number}.log").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-c", MAIN, "consume"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self._folder,
+                env={**os.environ, **environment},
+            )
+
+    def any(self) -> int:
+        """Return the number of one of them."""
+        return self._chance.randrange(len(self._members))
+
+    def kill(self) -> None:
+        """Kill one at once, and start it anew."""
+        number = self.any()
+        self._members[number].kill()
+        self._members[number].wait()
+        self._members[number] = self._start(number)
+        self.kills += 1
+
+    def mend(self) -> None:
+        """Raise `RuntimeError` when one has ended by itself."""
+        for number, member in enumerate(self._members):
+            if member.poll() is not None:
+                said = (self._folder / f"worker-{number}.log").read_text()[-3000:]
+                raise RuntimeError(f"worker {number} ended with {member.returncode}:\n{said}")
+
+    @contextmanager
+    def frozen(self, number: int) -> Iterator[None]:
+        """Stop one for the length of the block, as a machine that swaps or a paused container."""
+        self._members[number].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._members[number].send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        """Ask all of them to end, as a process manager does."""
+        for member in self._members:
+            began = time.monotonic()
+            member.terminate()
+            try:
+                member.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                member.kill()
+                member.wait()
+            self.stop_seconds.append(time.monotonic() - began)
+
+    def said(self, pattern: str) -> int:
+        """Count a text in what they all wrote."""
+        return sum(path.read_text().count(pattern) for path in self._folder.glob("worker-*.log"))
