@@ -60,6 +60,7 @@ from detector.stream.policy import LoopPolicy
 READ_AHEAD = 5_000
 SNAPSHOT_SECONDS = LoopPolicy().snapshot_seconds
 KEY_NAME = "api"
+STATE_MODULES = ("detector.features", "detector.scoring.clients")
 MEASURED_ROWS = 61
 """Rows of a watch whose state is measured: a number that no other dimension has."""
 
@@ -293,7 +294,7 @@ def _row_bytes(holder: object) -> int:
     """Bytes of one row of every array that a watch, and what it is made of, has for its clients."""
     parts = [part for part in getattr(holder, "__dict__", {}).values() if part is not holder]
     arrays = [p for p in parts if isinstance(p, np.ndarray) and p.shape[:1] == (MEASURED_ROWS,)]
-    inner = [p for p in parts if type(p).__module__.startswith("detector.features")]
+    inner = [p for p in parts if type(p).__module__.startswith(STATE_MODULES)]
     return sum(a.nbytes for a in arrays) // MEASURED_ROWS + sum(map(_row_bytes, inner))
 
 
