@@ -39,7 +39,7 @@ serve: $(INSTALLED) ## serve the API on loopback
 
 test: $(EVALUATION) check ## check, then run every test and the simulator
 	$(BIN)/python -m pytest
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 check: $(INSTALLED) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -51,10 +51,10 @@ bench: $(INSTALLED) ## events a second of each stage, on one core
 	$(BIN)/python -m tests.bench
 
 crash: $(INSTALLED) ## kill workers under load on a real broker and database (KILLS=60)
-	$(BIN)/python -m tests.crash --kills $(KILLS)
+	@$(BIN)/python -m tests.crash --kills $(KILLS)
 
 simulate: $(INSTALLED) ## run seeds of the deterministic simulator (SEEDS=3000)
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 evaluate: $(EVALUATION) ## measure detection on held-out models, attacks and benign clients
 	$(BIN)/querywatch evaluate --split held_out --json build/evaluation.json \

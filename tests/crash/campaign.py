@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -14,6 +14,7 @@ import msgspec
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from sqlalchemy import create_engine, func, select
+from sqlalchemy.exc import OperationalError
 
 from detector import bootstrap
 from detector.cli.learn import learn_references
@@ -22,6 +23,7 @@ from detector.evaluation import demo_data
 from detector.storage.tables import partitions
 from tests.crash.crew import Crew
 from tests.crash.left import Left, left
+from tests.services.gate import Gate
 from tests.services.postgres import fresh_database
 
 PARTITIONS = 6
@@ -104,8 +106,10 @@ def _key(body: bytes) -> bytes:
 
 
 @contextmanager
-def crew_at_work(ground: Ground, topic: str, workers: int, seed: int) -> Iterator[tuple[Crew, str]]:
-    """Workers on an empty database with the demo's references; yields them and its URL."""
+def crew_at_work(
+    ground: Ground, topic: str, workers: int, named: bool = True
+) -> Iterator[tuple[Crew, Gate]]:
+    """Workers on an empty database with the demo's references; yields them and its gate."""
     with (
         tempfile.TemporaryDirectory(prefix="querywatch-crash-") as folder,
         fresh_database(ground.postgres) as url,
@@ -113,12 +117,13 @@ def crew_at_work(ground: Ground, topic: str, workers: int, seed: int) -> Iterato
         store = bootstrap.open_database(Settings(database_url=url), upgrade=True)
         learn_references(store, [str(demo_data.reference_path())])
         store.close()
-        group = f"group-{uuid.uuid4().hex[:8]}"
-        crew = Crew(Path(folder), ground.settings(url, topic, group), workers, seed)
+        group, gate = f"group-{uuid.uuid4().hex[:8]}", Gate(url)
+        crew = Crew(Path(folder), ground.settings(gate.url, topic, group), workers, 1, named)
         try:
-            yield crew, url
+            yield crew, gate
         finally:
             crew.end()
+            gate.close()
 
 
 def stored(url: str) -> int:
@@ -144,25 +149,75 @@ def wait_stored(crew: Crew, url: str, count: int) -> None:
 
 def undisturbed(ground: Ground, topic: str) -> Left:
     """What one worker leaves of a topic that is there already."""
-    with crew_at_work(ground, topic, workers=1, seed=0) as (crew, url):
-        wait_stored(crew, url, len(ground.bodies))
+    with crew_at_work(ground, topic, workers=1) as (crew, gate):
+        wait_stored(crew, gate.url, len(ground.bodies))
         crew.end()
-        return left(url, topic, PARTITIONS)
+        return left(gate.url, topic, PARTITIONS)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What came of one.
+
+    Attributes:
+        left: In the database.
+        crew: Who worked.
+        still_seconds: The longest time that a partition stood still while the log was produced.
+        caught_up_seconds: From the end of producing to the last record's effects.
+    """
+
+    left: Left
+    crew: Crew
+    still_seconds: float
+    caught_up_seconds: float
 
 
 def disturbed(
-    ground: Ground, topic: str, seconds: float, disturb: Callable[[Crew], None]
-) -> tuple[Left, Crew]:
-    """What three workers leave that are disturbed again and again while the log is produced."""
+    ground: Ground, topic: str, seconds: float, disturb: Callable[[Crew, Gate], None],
+    named: bool = True,
+) -> Campaign:  # fmt: skip
+    """Disturb three workers again and again while the log is produced."""
     ended = threading.Event()
-    with crew_at_work(ground, topic, WORKERS, seed=1) as (crew, url):
-        producer = threading.Thread(target=produce, args=(ground, topic, seconds, ended))
-        producer.start()
+    with crew_at_work(ground, topic, WORKERS, named) as (crew, gate):
+        watch = Stillness(gate.url)
+        threads = [
+            threading.Thread(target=produce, args=(ground, topic, seconds, ended)),
+            threading.Thread(target=watch.run, args=(ended,)),
+        ]
+        for thread in threads:
+            thread.start()
         try:
             while not ended.is_set():
-                disturb(crew)
+                disturb(crew, gate)
         finally:
-            producer.join()
-        wait_stored(crew, url, len(ground.bodies))
+            for thread in threads:
+                thread.join()
+        began = time.monotonic()
+        wait_stored(crew, gate.url, len(ground.bodies))
+        caught_up = time.monotonic() - began
         crew.end()
-        return left(url, topic, PARTITIONS), crew
+        return Campaign(left(gate.url, topic, PARTITIONS), crew, watch.longest, caught_up)
+
+
+class Stillness:
+    """Looks once a second how long each partition's position has stood; from its first record."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.longest = 0.0
+
+    def run(self, ended: threading.Event) -> None:
+        """Watch until the log has been produced."""
+        moved: dict[int, tuple[int, float]] = {}
+        engine = create_engine(self._url)
+        while not ended.wait(1.0):
+            now = time.monotonic()
+            with suppress(OperationalError), engine.connect() as connection:
+                for row in connection.execute(select(partitions)):
+                    position, since = moved.get(row.number, (row.next_offset, now))
+                    if position == row.next_offset:
+                        self.longest = max(self.longest, now - since)
+                    else:
+                        since = now
+                    moved[row.number] = row.next_offset, since
+        engine.dispose()

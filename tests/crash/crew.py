@@ -17,23 +17,30 @@ STOP_SECONDS = 30.0
 class Crew:
     """Workers of one group; each is started anew under its own name when it is gone.
 
+    With `named` false they have no names in the group, so that each start and end moves partitions.
+
     Attributes:
-        kills: How many were killed.
+        disturbances: How many there were.
         stop_seconds: How long each took to end after it was asked to.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], size: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], size: int, seed: int, named: bool = True
+    ) -> None:
         self._folder = folder
         self._settings = settings
         self._chance = random.Random(seed)
         self._members: list[subprocess.Popen[bytes]] = []
-        self.kills = 0
+        self._named = named
+        self.disturbances = 0
         self.stop_seconds: list[float] = []
         for number in range(size):
             self._members.append(self._start(number))
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
-        own = {**self._settings, "kafka_group_instance": f"worker-{number}"}
+        own = dict(self._settings)
+        if self._named:
+            own["kafka_group_instance"] = f"worker-{number}"
         environment = {f"QUERYWATCH_{name.upper()}": value for name, value in own.items()}
         with (self._folder / f"worker-{number}.log").open("ab") as output:
             return subprocess.Popen(
@@ -55,7 +62,22 @@ class Crew:
         self._members[number].kill()
         self._members[number].wait()
         self._members[number] = self._start(number)
-        self.kills += 1
+        self.disturbances += 1
+
+    def restart(self) -> None:
+        """Ask one to end, and start it anew."""
+        number = self.any()
+        self._stop(self._members[number])
+        self._members[number] = self._start(number)
+        self.disturbances += 1
+
+    def resident_mib(self) -> float:
+        """Memory of all of them together."""
+        pages = [
+            int(Path(f"/proc/{member.pid}/statm").read_text().split()[1])
+            for member in self._members
+        ]
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
     def mend(self) -> None:
         """Raise `RuntimeError` when one has ended by itself."""
@@ -72,18 +94,23 @@ class Crew:
             yield
         finally:
             self._members[number].send_signal(signal.SIGCONT)
+            self.disturbances += 1
 
     def end(self) -> None:
         """Ask all of them to end, as a process manager does."""
         for member in self._members:
-            began = time.monotonic()
-            member.terminate()
-            try:
-                member.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                member.kill()
-                member.wait()
-            self.stop_seconds.append(time.monotonic() - began)
+            if member.poll() is None:
+                self._stop(member)
+
+    def _stop(self, member: subprocess.Popen[bytes]) -> None:
+        began = time.monotonic()
+        member.terminate()
+        try:
+            member.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            member.kill()
+            member.wait()
+        self.stop_seconds.append(time.monotonic() - began)
 
     def said(self, pattern: str) -> int:
         """Count a text in what they all wrote."""
