@@ -49,8 +49,9 @@ from detector.pipeline.work import PartitionProcessor, Parts
 from detector.reference.picture import Reference
 from detector.scoring.finding import Finding
 from detector.scoring.tables import ScoringPolicy
+from detector.sources.clients import open_kafka_source
 from detector.sources.files import FileSource, Progress
-from detector.sources.kafka import KafkaSettings, KafkaSource
+from detector.sources.kafka import KafkaSettings
 from detector.storage import migrate
 from detector.storage.engine import in_memory
 from detector.storage.store import open_store
@@ -119,7 +120,7 @@ def file_loop(
 def kafka_loop(settings: Settings, store: Store, registry: CollectorRegistry, stop: Event) -> Loop:
     """A loop that reads the topic until `stop` is set; connects at once."""
     metrics = StreamMetrics(registry)
-    source = KafkaSource(kafka_settings(settings), metrics)
+    source = open_kafka_source(settings.kafka_client, kafka_settings(settings))
     policy = LoopPolicy(
         batch_records=settings.batch_size,
         snapshot_seconds=settings.snapshot_interval,

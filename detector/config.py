@@ -165,6 +165,12 @@ class Settings:
     )
     kafka_topic: str = _setting("kafka", "predictions", _text, "Topic that holds the access log")
     kafka_group: str = _setting("kafka", "querywatch", _text, "Consumer group")
+    kafka_client: str = _setting(
+        "kafka",
+        "kafka-python",
+        _choice("kafka-python", "librdkafka"),
+        "kafka-python, or librdkafka, which is faster and an extra to install",
+    )
     kafka_group_instance: str | None = _setting(
         "kafka",
         None,

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -19,9 +18,10 @@ from kafka.errors import (
 
 from detector.events.record import Partition, Record
 from detector.kit.errors import ConfigurationError, RecoverableError
-from detector.kit.metrics import StreamMetrics
 from detector.pipeline.ports import Poll
 from detector.sources.fetched import read_bounded
+from detector.sources.membership import Membership
+from detector.sources.positions import first_offset
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class KafkaSettings:
     session_timeout_ms: int = 45_000
     max_poll_interval_ms: int = 300_000
     fetch_max_bytes: int = 4 << 20
-    max_partition_fetch_bytes: int = 1 << 20
+    max_partition_fetch_bytes: int = 4 << 20
     fetch_max_wait_ms: int = 100
     max_batch_bytes: int = 16 << 20
 
@@ -135,26 +135,17 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-pyth
     is an error; so they only pause and queue.
     """
 
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
-        self._events: SimpleQueue[tuple[bool, list[TopicPartition]]] = SimpleQueue()
+    def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:
+        self._consumer, self._membership = consumer, membership
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Keep new partitions still until the loop knows where they begin."""
         self._consumer.pause(*assigned)
-        self._events.put((True, list(assigned)))
+        self._membership.given(map(_partition, assigned))
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Note what is gone."""
-        self._events.put((False, list(revoked)))
-
-    def drain(self) -> Iterator[tuple[bool, list[TopicPartition]]]:
-        """What happened since, in order: whether given, and which partitions."""
-        while True:
-            try:
-                yield self._events.get_nowait()
-            except Empty:
-                return
+        self._membership.taken(map(_partition, revoked))
 
 
 class KafkaSource:
@@ -165,14 +156,14 @@ class KafkaSource:
         ConfigurationError: when the broker refuses the credentials.
     """
 
-    def __init__(self, settings: KafkaSettings, metrics: StreamMetrics) -> None:
-        self._metrics = metrics
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._membership = Membership()
         with _translated():
             self._consumer = KafkaConsumer(**settings.consumer_options())
             read_bounded(self._consumer, settings.max_batch_bytes)
-            self._rebalances = _Rebalances(self._consumer)
             self._know(settings.topics)
-            self._consumer.subscribe(list(settings.topics), listener=self._rebalances)
+            listener = _Rebalances(self._consumer, self._membership)
+            self._consumer.subscribe(list(settings.topics), listener=listener)
         self._read_to: dict[TopicPartition, int] = {}
         self._held: set[TopicPartition] = set()
         self._paused = False
@@ -191,28 +182,17 @@ class KafkaSource:
         """Return records of started partitions, and what a rebalance changed."""
         with _translated():
             fetched = self._consumer.poll(int(timeout_s * 1000), max_records)
-        assigned, revoked = self._rebalanced()
+        assigned, revoked = self._membership.changes()
+        for partition in revoked:
+            self._read_to.pop(TopicPartition(*partition), None)
+            self._held.discard(TopicPartition(*partition))
         records: list[Record] = []
         for place, batch in fetched.items():
             # A record fetched before a rebalance belongs to nobody after it.
             if place in self._read_to:
                 records.extend(batch)
                 self._read_to[place] = batch[-1].next_offset
-        return Poll(records, tuple(map(_partition, assigned)), tuple(map(_partition, revoked)))
-
-    def _rebalanced(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
-        """Fold what happened into what now holds; a partition taken and given back is in both."""
-        assigned: list[TopicPartition] = []
-        revoked: list[TopicPartition] = []
-        for given, places in self._rebalances.drain():
-            if given:
-                assigned += places
-                continue
-            assigned = [place for place in assigned if place not in places]
-            revoked += places
-            for place in places:
-                self._read_to.pop(place, None)
-        return assigned, revoked
+        return Poll(records, assigned, revoked)
 
     def start(self, partition: Partition, offset: int | None) -> int | None:
         """Seek and, unless the source is paused, fetch.
@@ -220,15 +200,14 @@ class KafkaSource:
         Returns the earliest record's position when the log no longer holds `offset`, because
         records expired or the topic was made anew; reading begins there.
         """
-        place, instead = TopicPartition(*partition), None
+        place = TopicPartition(*partition)
         with _translated():
             low = self._consumer.beginning_offsets([place])[place]
             high = self._consumer.end_offsets([place])[place]
-            if offset is not None and not low <= offset <= high:
-                offset = instead = low
+        first, instead = first_offset(offset, low, high)
         # Taken away again meanwhile? Then the next poll says so.
         with suppress(IllegalStateError):
-            self._begin(place, low if offset is None else offset)
+            self._begin(place, first)
         return instead
 
     def _begin(self, place: TopicPartition, offset: int) -> None:
@@ -280,6 +259,30 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the group at once, so that others take over without waiting."""
         self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+
+
+def read_at(
+    settings: KafkaSettings, partition: Partition, offset: int, max_records: int, timeout_s: float
+) -> Sequence[Record]:
+    """Read from one place without joining the group: for what another client cannot take.
+
+    Raises:
+        RecoverableError: when nothing came within `timeout_s` seconds.
+    """
+    alone = {"group_id": None, "group_instance_id": None}
+    place = TopicPartition(*partition)
+    with _translated():
+        consumer = KafkaConsumer(**settings.consumer_options() | alone)
+        try:
+            read_bounded(consumer, settings.max_batch_bytes)
+            consumer.assign([place])
+            consumer.seek(place, offset)
+            records: Sequence[Record] = consumer.poll(int(timeout_s * 1000), max_records).get(place)
+        finally:
+            consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+    if not records:
+        raise RecoverableError(f"{place.topic}/{place.partition}: nothing came at {offset}")
+    return records
 
 
 @contextmanager

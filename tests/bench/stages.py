@@ -83,9 +83,9 @@ class WholeLog(KafkaSource):
         stopwatch: Runs since the first fetch was asked for.
     """
 
-    def __init__(self, log: Log, metrics: StreamMetrics) -> None:
+    def __init__(self, log: Log) -> None:
         group = f"bench-{uuid.uuid4().hex[:8]}"
-        super().__init__(KafkaSettings((log.bootstrap,), (log.topic,), group), metrics)
+        super().__init__(KafkaSettings((log.bootstrap,), (log.topic,), group))
         self._left = log.events
         self.stopwatch = Stopwatch(log.events)
 
@@ -153,7 +153,7 @@ def pipeline(log: Log, database_url: str) -> Speed:
     metrics, clock = StreamMetrics(CollectorRegistry()), SystemClock()
     triage = Triage(TriagePolicy(), clock)
     parts = Parts(Decoder(), lambda: _detector(log), triage, clock, metrics)
-    source, store = WholeLog(log, metrics), open_store(database_url)
+    source, store = WholeLog(log), open_store(database_url)
     stats = Loop(source, store, PartitionProcessor(parts), clock, metrics, threading.Event()).run()
     speed = source.stopwatch.speed()
     store.close()
@@ -167,7 +167,7 @@ def _detector(log: Log) -> Detector:
 
 
 def _read(log: Log, handle: Handler) -> Speed:
-    source = WholeLog(log, StreamMetrics(CollectorRegistry()))
+    source = WholeLog(log)
     ended = False
     while not ended:
         polled = source.poll(BATCH, POLL_SECONDS)

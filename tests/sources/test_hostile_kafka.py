@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from detector.events.reasons import Reason
 from detector.events.record import Record
-from detector.kit.metrics import StreamMetrics
+from detector.sources.clients import KAFKA_CLIENTS, KAFKA_PYTHON, LIBRDKAFKA, open_kafka_source
 from detector.sources.codecs import Codec
-from detector.sources.kafka import KafkaSettings, KafkaSource
+from detector.sources.kafka import KafkaSettings
 from tests.services.kafka import running_kafka
 from tests.sources.conformance import assigned, read, values
 from tests.sources.crafted import PACKERS, bomb, create_roomy_topic, plain, send_batches
@@ -28,10 +27,10 @@ CODECS = pytest.mark.parametrize("codec", list(PACKERS), ids=lambda codec: codec
 READER = """
 import sys
 from tests.sources.test_hostile_kafka import peak_kib, read_records
-bootstrap, calm, hostile = sys.argv[1:]
-read_records(bootstrap, calm, 2)
+client, bootstrap, calm, hostile = sys.argv[1:]
+read_records(bootstrap, calm, 2, client)
 before = peak_kib()
-records = read_records(bootstrap, hostile, 3)
+records = read_records(bootstrap, hostile, 3, client)
 for record in records:
     print(record.position.offset, record.fault.reason if record.fault else record.value.decode())
 print(peak_kib() - before)
@@ -43,9 +42,11 @@ def peak_kib() -> int:
     return int(status.split("VmHWM:")[1].split()[0])
 
 
-def read_records(bootstrap: str, topic: str, count: int) -> list[Record]:
+def read_records(
+    bootstrap: str, topic: str, count: int, client: str = KAFKA_PYTHON
+) -> list[Record]:
     how = KafkaSettings((bootstrap,), (topic,), group=f"group-{uuid.uuid4().hex[:8]}")
-    source = KafkaSource(how, StreamMetrics(CollectorRegistry()))
+    source = open_kafka_source(client, how)
     source.start(assigned(source), None)
     records = read(source, count)
     source.close()
@@ -72,12 +73,22 @@ def test_a_bomb_is_passed_in_bounded_memory(kafka_bootstrap: str, codec: Codec) 
     send_batches(kafka_bootstrap, calm, plain(b"a", b"b", codec=codec))
     content = bomb(codec, MEGABYTES[codec])
     send_batches(kafka_bootstrap, hostile, plain(b"before"), content, plain(b"after"))
-    *lines, growth = read_apart(kafka_bootstrap, calm, hostile)
+    *lines, growth = read_apart(KAFKA_PYTHON, kafka_bootstrap, calm, hostile)
     assert lines == ["0 before", "2 decompression_bomb", "3 after"]
     assert int(growth) <= MEMORY_KIB
 
 
-def test_damage_on_the_brokers_disk_costs_its_batch_only(tmp_path: Path) -> None:
+def test_librdkafka_passes_a_bomb_of_zstd_in_bounded_memory(kafka_bootstrap: str) -> None:
+    calm, hostile = (create_roomy_topic(kafka_bootstrap) for _ in range(2))
+    send_batches(kafka_bootstrap, calm, plain(b"a", b"b"))
+    send_batches(kafka_bootstrap, hostile, plain(b"before"), bomb(Codec.ZSTD, 300), plain(b"after"))
+    *lines, growth = read_apart(LIBRDKAFKA, kafka_bootstrap, calm, hostile)
+    assert lines == ["0 before", "2 decompression_bomb", "3 after"]
+    assert int(growth) <= MEMORY_KIB
+
+
+@pytest.mark.parametrize("client", KAFKA_CLIENTS)
+def test_damage_on_the_brokers_disk_costs_its_batch_only(tmp_path: Path, client: str) -> None:
     with running_kafka(tmp_path) as broker:
         topic = create_roomy_topic(broker.bootstrap)
         batches = [plain(*(b"%d-%d" % (n, i) for i in range(3))) for n in range(3)]
@@ -86,7 +97,7 @@ def test_damage_on_the_brokers_disk_costs_its_batch_only(tmp_path: Path) -> None
         [log] = tmp_path.glob(f"log/{topic}-0/*.log")
         log.write_bytes(log.read_bytes().replace(b"1-1", b"1-X"))
         broker.start()
-        records = read_records(broker.bootstrap, topic, 7)
+        records = read_records(broker.bootstrap, topic, 7, client)
     [fault] = [record for record in records if record.fault is not None]
     assert fault.fault is not None
     assert fault.fault.reason == Reason.DAMAGED_BATCH

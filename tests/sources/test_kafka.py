@@ -1,18 +1,22 @@
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from prometheus_client import CollectorRegistry
 
 from detector.events.record import Partition
 from detector.kit.errors import ConfigurationError, RecoverableError
-from detector.kit.metrics import StreamMetrics
-from detector.sources.kafka import KafkaSettings, KafkaSource
+from detector.pipeline.ports import Source
+from detector.sources.clients import KAFKA_CLIENTS, LIBRDKAFKA, open_kafka_source
+from detector.sources.kafka import KafkaSettings
+from detector.sources.librdkafka import consumer_options
 from tests.sources.conformance import PATIENCE, SourceConformance, assigned, read, values
 
 CreateTopic = Callable[..., str]
@@ -22,17 +26,21 @@ def settings(bootstrap: str, topic: str) -> KafkaSettings:
     return KafkaSettings((bootstrap,), (topic,), group=f"group-{uuid.uuid4().hex[:8]}")
 
 
-def open_source(bootstrap: str, topic: str) -> KafkaSource:
-    return KafkaSource(settings(bootstrap, topic), StreamMetrics(CollectorRegistry()))
-
-
 @contextmanager
-def opened(how: KafkaSettings) -> Iterator[KafkaSource]:
-    source = KafkaSource(how, StreamMetrics(CollectorRegistry()))
+def opened_by(client: str, how: KafkaSettings) -> Iterator[Source]:
+    source = open_kafka_source(client, how)
     try:
         yield source
     finally:
         source.close()
+
+
+Opened = Callable[..., AbstractContextManager[Source]]
+
+
+@pytest.fixture(params=KAFKA_CLIENTS)
+def opened(request: pytest.FixtureRequest) -> Opened:
+    return partial(opened_by, request.param)
 
 
 @contextmanager
@@ -53,19 +61,21 @@ def produce(bootstrap: str, topic: str, bodies: Sequence[bytes], **options: obje
 
 class TestKafkaSource(SourceConformance):
     @pytest.fixture(autouse=True)
-    def broker(self, kafka_bootstrap: str, create_topic: CreateTopic) -> None:
-        self.bootstrap, self.create_topic = kafka_bootstrap, create_topic
+    def broker(self, kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened) -> None:
+        self.bootstrap, self.create_topic, self.opened = kafka_bootstrap, create_topic, opened
 
     @contextmanager
-    def open(self, bodies: Sequence[bytes]) -> Iterator[KafkaSource]:
+    def open(self, bodies: Sequence[bytes]) -> Iterator[Source]:
         topic = self.create_topic()
         produce(self.bootstrap, topic, bodies)
-        with opened(settings(self.bootstrap, topic)) as source:
+        with self.opened(settings(self.bootstrap, topic)) as source:
             yield source
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
-def test_compressed_topics(kafka_bootstrap: str, create_topic: CreateTopic, codec: str) -> None:
+def test_compressed_topics(
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened, codec: str
+) -> None:
     topic = create_topic()
     bodies = [b'{"n": %d, "same": "%s"}' % (n, b"x" * 200) for n in range(500)]
     produce(kafka_bootstrap, topic, bodies, compression_type=codec)
@@ -74,7 +84,9 @@ def test_compressed_topics(kafka_bootstrap: str, create_topic: CreateTopic, code
         assert values(read(source, 500)) == bodies
 
 
-def test_keys_headers_times_and_tombstones(kafka_bootstrap: str, create_topic: CreateTopic) -> None:
+def test_keys_headers_times_and_tombstones(
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
+) -> None:
     topic = create_topic()
     headers = [("ce_id", b"1"), ("ce_id", b"2"), ("empty", b"")]
     with producing(kafka_bootstrap) as producer:
@@ -89,7 +101,7 @@ def test_keys_headers_times_and_tombstones(kafka_bootstrap: str, create_topic: C
 
 
 def test_a_restart_goes_by_the_stored_position_and_not_by_kafkas(
-    kafka_bootstrap: str, create_topic: CreateTopic
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
 ) -> None:
     topic = create_topic()
     produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
@@ -115,7 +127,7 @@ def wait_for_commit(how: KafkaSettings, partition: Partition, offset: int) -> No
 
 
 def test_two_members_share_the_partitions_and_trade_them(
-    kafka_bootstrap: str, create_topic: CreateTopic
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
 ) -> None:
     topic = create_topic(partitions=4)
     how = settings(kafka_bootstrap, topic)
@@ -135,7 +147,7 @@ def test_two_members_share_the_partitions_and_trade_them(
 
 
 def drive(
-    members: dict[str, KafkaSource], held: dict[str, set[Partition]], done: Callable[[], bool]
+    members: Mapping[str, Source], held: dict[str, set[Partition]], done: Callable[[], bool]
 ) -> None:
     """Poll the members in turn, starting what they are given, until `done`."""
     deadline = time.monotonic() + PATIENCE
@@ -149,54 +161,87 @@ def drive(
                 held[name].add(partition)
 
 
+def test_a_static_member_that_restarts_keeps_its_partitions_without_a_rebalance(
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
+) -> None:
+    topic = create_topic(partitions=4)
+    how = settings(kafka_bootstrap, topic)
+    held: dict[str, set[Partition]] = {"restarting": set(), "staying": set()}
+    with opened(replace(how, group_instance_id="staying")) as staying:
+        with opened(replace(how, group_instance_id="restarting")) as first:
+            both = {"restarting": first, "staying": staying}
+            drive(both, held, lambda: len(held["restarting"]) == len(held["staying"]) == 2)
+        kept, held["restarting"] = held["restarting"], set()
+        before = set(held["staying"])
+        with opened(replace(how, group_instance_id="restarting")) as second:
+            both = {"restarting": second, "staying": staying}
+            drive(both, held, lambda: bool(held["restarting"]))
+            assert held == {"restarting": kept, "staying": before}
+
+
 def test_a_position_that_expired_is_reported_and_reading_goes_on(
-    kafka_bootstrap: str, create_topic: CreateTopic
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
 ) -> None:
     topic = create_topic()
     produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
     admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     admin.delete_records({TopicPartition(topic, 0): 6})
     admin.close()
-    source = open_source(kafka_bootstrap, topic)
-    assert source.start(assigned(source), 2) == 6
-    assert values(read(source, 4)) == [b"6", b"7", b"8", b"9"]
-    source.close()
+    with opened(settings(kafka_bootstrap, topic)) as source:
+        assert source.start(assigned(source), 2) == 6
+        assert values(read(source, 4)) == [b"6", b"7", b"8", b"9"]
 
 
 def test_a_held_partition_is_read_again_once_it_is_started(
-    kafka_bootstrap: str, create_topic: CreateTopic
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
 ) -> None:
     topic = create_topic()
     produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
-    source = open_source(kafka_bootstrap, topic)
-    partition = assigned(source)
-    assert source.start(partition, 2) is None
-    assert len(read(source, 3, at_once=3)) == 3
-    source.hold(partition)
-    assert not source.poll(100, 1.0).records
-    source.pause()
-    source.resume()
-    assert not source.poll(100, 1.0).records
-    source.start(partition, 5)
-    assert len(read(source, 5)) == 5
-    source.close()
+    with opened(settings(kafka_bootstrap, topic)) as source:
+        partition = assigned(source)
+        assert source.start(partition, 2) is None
+        assert len(read(source, 3, at_once=3)) == 3
+        source.hold(partition)
+        assert not source.poll(100, 1.0).records
+        source.pause()
+        source.resume()
+        assert not source.poll(100, 1.0).records
+        source.start(partition, 5)
+        assert len(read(source, 5)) == 5
 
 
-def test_lag_counts_what_was_not_read(kafka_bootstrap: str, create_topic: CreateTopic) -> None:
+def test_lag_counts_what_was_not_read(
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
+) -> None:
     topic = create_topic()
     produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
-    source = open_source(kafka_bootstrap, topic)
-    partition = assigned(source)
-    source.start(partition, None)
-    assert len(read(source, 3, at_once=3)) == 3
-    assert source.lag() == {partition: 7}
-    source.close()
+    with opened(settings(kafka_bootstrap, topic)) as source:
+        partition = assigned(source)
+        source.start(partition, None)
+        assert len(read(source, 3, at_once=3)) == 3
+        assert source.lag() == {partition: 7}
 
 
-def test_a_broker_that_is_not_there_is_recoverable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_not_there_is_recoverable(
+    monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
     monkeypatch.setitem(KafkaConsumer.DEFAULT_CONFIG, "bootstrap_timeout_ms", 300)
-    with pytest.raises(RecoverableError, match="Kafka does not answer"):
-        KafkaSource(settings("127.0.0.1:1", "topic"), StreamMetrics(CollectorRegistry()))
+    monkeypatch.setattr("detector.sources.librdkafka._ANSWER_S", 0.3)
+    with (
+        pytest.raises(RecoverableError, match="Kafka does not answer"),
+        opened(settings("127.0.0.1:1", "topic")),
+    ):
+        pass
+
+
+def test_a_client_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    how = settings("127.0.0.1:1", "topic")
+    with pytest.raises(ConfigurationError, match="one of kafka-python, librdkafka, not pykafka"):
+        open_kafka_source("pykafka", how)
+    monkeypatch.delitem(sys.modules, "detector.sources.librdkafka", raising=False)
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    with pytest.raises(ConfigurationError, match=r"install querywatch\[librdkafka\]"):
+        open_kafka_source(LIBRDKAFKA, how)
 
 
 @pytest.mark.parametrize(
@@ -226,3 +271,6 @@ def test_secrets_do_not_show() -> None:
     assert "hunter" not in repr(how)
     assert how.consumer_options()["sasl_plain_password"] == "hunter2"
     assert how.consumer_options()["ssl_password"] == "hunter3"
+    options = consumer_options(how)
+    assert (options["sasl.password"], options["ssl.key.password"]) == ("hunter2", "hunter3")
+    Consumer(options).close()

@@ -47,7 +47,7 @@ class Member(Recorder):
 def looping(how: KafkaSettings, store: FakeStore) -> Iterator[Member]:
     recorder, stop = Member(), threading.Event()
     metrics = StreamMetrics(recorder.registry)
-    source = KafkaSource(how, metrics)
+    source = KafkaSource(how)
     loop = Loop(source, store, recorder, SystemClock(), metrics, stop, POLICY)
     thread = threading.Thread(target=loop.run)
     thread.start()

@@ -1,0 +1,295 @@
+"""Kafka as a source, by librdkafka through confluent-kafka: faster, an optional extra.
+
+librdkafka expands a batch compressed by gzip, snappy or lz4 before anybody may object, up to what
+the broker lets in times the codec's ratio. A batch that it refuses (zstd beyond the limit, a wrong
+checksum, data that do not decompress) it would ask for again for ever; such a place is read once
+by kafka-python, which makes one record with a fault of it.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from detector.events.reasons import Reason
+from detector.events.record import Fault, Partition, Position, Record
+from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.pipeline.ports import Poll
+from detector.sources.kafka import KafkaSettings, read_at
+from detector.sources.membership import Membership
+from detector.sources.positions import first_offset
+
+log = logging.getLogger(__name__)
+
+_new_position = tuple.__new__
+
+_ANSWER_S = 10.0
+_STARTING_S = 10.0
+_FROM_THE_START = 0
+# What is fetched ahead in all partitions together; librdkafka's own default is 64 MiB.
+_QUEUED_KIB = 16 << 10
+# A full queue asks again after this; after the default, a second, a fast reader stands still.
+_QUEUE_BACKOFF_MS = 5
+_FRAMING_BYTES = 512
+_REFUSALS = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._INVALID_ARG,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+_UNREADABLE = frozenset({KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG})
+
+
+def consumer_options(settings: KafkaSettings) -> dict[str, Any]:
+    """The settings in librdkafka's words, with what correctness needs."""
+    options = {
+        "bootstrap.servers": ",".join(settings.bootstrap_servers),
+        "group.id": settings.group,
+        "group.instance.id": settings.group_instance_id,
+        "client.id": "querywatch",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "allow.auto.create.topics": False,
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "topic.metadata.refresh.interval.ms": 30_000,
+        "session.timeout.ms": settings.session_timeout_ms,
+        "heartbeat.interval.ms": min(3_000, settings.session_timeout_ms // 3),
+        "max.poll.interval.ms": settings.max_poll_interval_ms,
+        "fetch.max.bytes": settings.fetch_max_bytes,
+        "max.partition.fetch.bytes": settings.max_partition_fetch_bytes,
+        "fetch.wait.max.ms": settings.fetch_max_wait_ms,
+        # Off by default, and the only thing that notices damage.
+        "check.crcs": True,
+        "queued.max.messages.kbytes": _QUEUED_KIB,
+        "fetch.queue.backoff.ms": _QUEUE_BACKOFF_MS,
+        # Bounds what zstd may expand to as well.
+        "receive.message.max.bytes": max(
+            settings.max_batch_bytes, settings.fetch_max_bytes + _FRAMING_BYTES
+        ),
+        "security.protocol": settings.security_protocol,
+        "sasl.mechanism": settings.sasl_mechanism,
+        "sasl.username": settings.sasl_username,
+        "sasl.password": settings.sasl_password,
+        "ssl.ca.location": settings.ssl_cafile,
+        "ssl.certificate.location": settings.ssl_certfile,
+        "ssl.key.location": settings.ssl_keyfile,
+        "ssl.key.password": settings.ssl_key_password,
+        "ssl.endpoint.identification.algorithm": "https" if settings.ssl_check_hostname else "none",
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+class LibrdkafkaSource:
+    """A member of a consumer group. Only one thread may use it.
+
+    Raises:
+        RecoverableError: when no broker answers.
+        ConfigurationError: when the broker refuses the credentials.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._membership = Membership()
+        self._read_to: dict[Partition, int] = {}
+        self._idle: set[Partition] = set()
+        self._paused = False
+        self._refusal: KafkaError | None = None
+        options = consumer_options(settings) | {"error_cb": self._note_error}
+        with self._translated():
+            self._consumer = Consumer(options, logger=log)
+            self._know(settings.topics)
+            self._consumer.subscribe(
+                list(settings.topics),
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_revoke,
+            )
+
+    def _know(self, topics: Sequence[str]) -> None:
+        known = self._consumer.list_topics(timeout=_ANSWER_S).topics
+        for topic in topics:
+            if topic not in known:
+                log.warning("topic %s does not exist yet", topic)
+
+    def _note_error(self, error: KafkaError) -> None:
+        """Take what librdkafka says of itself; it goes on trying by itself."""
+        if error.code() in _REFUSALS:
+            self._refusal = error
+        log.warning("Kafka: %s", error.str())
+
+    def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        """Keep new partitions still until the loop knows where they begin."""
+        for place in places:
+            place.offset = _FROM_THE_START
+        consumer.incremental_assign(places)
+        consumer.pause(places)
+        self._membership.given(map(_partition, places))
+
+    def _on_revoke(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        """Note what is gone."""
+        self._membership.taken(map(_partition, places))
+
+    def poll(self, max_records: int, timeout_s: float) -> Poll:
+        """Return records of started partitions, and what a rebalance changed."""
+        with self._translated():
+            messages = self._consumer.consume(max_records, 0)
+            if not messages and (first := self._consumer.poll(timeout_s)) is not None:
+                messages = [first, *self._consumer.consume(max_records - 1, 0)]
+            if self._refusal is not None:
+                raise KafkaException(self._refusal)
+        assigned, revoked = self._membership.changes()
+        for partition in revoked:
+            self._read_to.pop(partition, None)
+            self._idle.discard(partition)
+        records = self._records(messages)
+        return Poll(records, assigned, revoked)
+
+    def _records(self, messages: Sequence[Message]) -> list[Record]:
+        records: list[Record] = []
+        read_to = self._read_to
+        for at, message in enumerate(messages):
+            if message.error() is not None:
+                with self._translated():
+                    records += self._unreadable(message, len(messages) - at)
+                continue
+            # As good a key as the partition that is in there, and faster made.
+            place: Any = (message.topic(), message.partition())
+            offset: Any = message.offset()
+            # One fetched before a rebalance or a seek belongs to nobody after it.
+            if offset >= read_to.get(place, offset + 1):
+                read_to[place] = offset + 1
+                records.append(_record(message, (*place, offset)))
+        return records
+
+    def _unreadable(self, message: Message, room: int) -> Sequence[Record]:
+        """Read what librdkafka refuses; pass its other errors on, or leave them to its retries."""
+        error: Any = message.error()
+        partition = Partition(str(message.topic()), int(message.partition() or 0))
+        if error.code() not in _UNREADABLE:
+            if error.code() in _REFUSALS or error.fatal():
+                raise KafkaException(error)
+            log.warning("Kafka: %s", error.str())
+            return ()
+        first = self._read_to.get(partition)
+        if first is None or int(message.offset() or 0) < first:
+            return ()
+        records = read_at(self._settings, partition, first, room, _ANSWER_S)
+        self._seek(partition, records[-1].next_offset)
+        return records
+
+    def start(self, partition: Partition, offset: int | None) -> int | None:
+        """Seek and, unless the source is paused, fetch.
+
+        Returns the earliest record's position when the log no longer holds `offset`; reading
+        begins there.
+        """
+        place = TopicPartition(*partition)
+        with self._translated():
+            low, high = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+            first, instead = first_offset(offset, low, high)
+            self._idle.discard(partition)
+            # Taken away again meanwhile? Then the next poll says so.
+            if self._seek(partition, first) and not self._paused:
+                self._consumer.resume([place])
+        return instead
+
+    def _seek(self, partition: Partition, offset: int) -> bool:
+        """Read on from there; False when the partition is no longer this member's.
+
+        A partition that was only just assigned takes a moment until it can seek.
+        """
+        place = TopicPartition(*partition, offset)
+        deadline = time.monotonic() + _STARTING_S
+        while place in self._consumer.assignment():
+            try:
+                self._consumer.seek(place)
+            except KafkaException as error:
+                late = time.monotonic() > deadline
+                if late or error.args[0].code() != KafkaError._STATE:
+                    raise
+                time.sleep(0.01)
+            else:
+                self._read_to[partition] = offset
+                return True
+        return False
+
+    def pause(self) -> None:
+        """Stop fetching; polls keep the membership."""
+        self._paused = True
+        self._consumer.pause(self._held())
+
+    def resume(self) -> None:
+        """Fetch again what was started."""
+        self._paused = False
+        self._consumer.resume(self._held())
+
+    def _held(self) -> list[TopicPartition]:
+        held = set(map(_partition, self._consumer.assignment()))
+        started = self._read_to.keys() - self._idle
+        return [TopicPartition(*partition) for partition in started if partition in held]
+
+    def hold(self, partition: Partition) -> None:
+        """Fetch no more of one partition until it is started again."""
+        self._idle.add(partition)
+        if partition in map(_partition, self._consumer.assignment()):
+            self._consumer.pause([TopicPartition(*partition)])
+
+    def lag(self) -> Mapping[Partition, int]:
+        """How many records of each started partition are known to be there and were not read."""
+        lag = {}
+        for partition, read_to in self._read_to.items():
+            ends = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+            lag[partition] = max(ends[1] - read_to, 0)
+        return lag
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Publish positions without waiting; a broker that refuses them changes nothing."""
+        places = [TopicPartition(*partition, offset) for partition, offset in offsets.items()]
+        try:
+            self._consumer.commit(offsets=places, asynchronous=True)
+        except KafkaException as error:
+            log.warning("positions were not published: %s", error)
+
+    def close(self) -> None:
+        """Leave the group at once, so that others take over without waiting."""
+        self._consumer.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn librdkafka's errors into those that the loop knows; fatal ones stop the worker."""
+        try:
+            yield
+        except KafkaException as caught:
+            error = self._refusal or caught.args[0]
+            if error.code() in _REFUSALS:
+                raise ConfigurationError(f"Kafka refuses: {error.str()}") from caught
+            if error.fatal():
+                raise
+            raise RecoverableError(f"Kafka does not answer: {error.str()}") from caught
+
+
+def _partition(place: TopicPartition) -> Partition:
+    return Partition(place.topic, place.partition)
+
+
+def _record(message: Any, place: tuple[str, int, int]) -> Record:
+    position = _new_position(Position, place)
+    value = message.value()
+    kind, time_ms = message.timestamp()
+    timestamp = time_ms if kind else None
+    try:
+        headers: Any = message.headers()
+    except UnicodeDecodeError as error:
+        fault = Fault(Reason.NOT_UTF8, f"the name of a header: {error}", len(value or b""))
+        return Record(position, value, message.key(), (), timestamp, fault)
+    named = tuple((name, body or b"") for name, body in headers) if headers else ()
+    return Record(position, value, message.key(), named, timestamp)
