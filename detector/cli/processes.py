@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+import time
 from collections.abc import Mapping
 
 import uvicorn
@@ -20,13 +21,14 @@ from detector.pipeline.ports import Store
 
 _log = logging.getLogger(__name__)
 GRACE_SECONDS = 3
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 15.0
 
 
 def work(settings: Settings, *, reading: bool, serving: bool, migrate: bool) -> None:
     """Read the topic, serve the API with delivery, or both, until told to stop."""
     if serving:
         require_key_off_loopback(settings.host, bootstrap.api_keys(settings))
-    store = bootstrap.open_database(settings, upgrade=migrate)
+    store = _open(settings, migrate=migrate, patient=reading)
     stop, registry = threading.Event(), CollectorRegistry()
     try:
         parts = [_reading(settings, store, registry, stop)] if reading else []
@@ -34,6 +36,20 @@ def work(settings: Settings, *, reading: bool, serving: bool, migrate: bool) -> 
         supervise(parts, stop)
     finally:
         store.close()
+
+
+def _open(settings: Settings, *, migrate: bool, patient: bool) -> Store:
+    """Open the database; who reads the log waits for it, as it would later on."""
+    wait = FIRST_WAIT_SECONDS
+    while True:
+        try:
+            return bootstrap.open_database(settings, upgrade=migrate)
+        except RecoverableError as error:
+            if not patient:
+                raise
+            _log.warning("trying again in %.0f s: %s", wait, error)
+        time.sleep(wait)
+        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
 
 def _reading(

@@ -28,7 +28,7 @@ from tests.services.postgres import fresh_database
 
 PARTITIONS = 6
 WORKERS = 3
-PATIENCE = 240.0
+PATIENCE = 120.0
 POISON = 997
 
 
@@ -143,7 +143,7 @@ def wait_stored(crew: Crew, url: str, count: int) -> None:
     while (found := stored(url)) < count:
         crew.mend()
         if time.monotonic() > until:
-            raise TimeoutError(f"{found} of {count} records are stored")
+            raise TimeoutError(f"{found} of {count} records are stored:\n{crew.tails()}")
         time.sleep(0.3)
 
 

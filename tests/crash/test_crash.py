@@ -54,8 +54,8 @@ def test_a_worker_that_was_frozen_writes_nothing_that_is_not_its_own(ground: Gro
 
 def test_workers_that_come_and_go_and_a_database_that_goes_away(ground: Ground) -> None:
     def restart(crew: Crew, gate: Gate) -> None:
+        time.sleep(2.0)
         crew.restart()
-        time.sleep(8.0)  # a worker that starts while there is no database ends at once
         with gate.shut():
             time.sleep(2.0)
 
