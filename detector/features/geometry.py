@@ -9,12 +9,18 @@ import numpy as np
 
 from detector.events.batch import CATEGORY_CEILING
 from detector.kit.compiled import compiled
+from detector.reference.sketch import MAX_COLUMNS
 
 CEILING = np.float32(CATEGORY_CEILING)
 LINE_TOLERANCE = 1e-3
 ROUNDING = 4e-7
 WIDE = 16
+STRETCH = 8
 CURVED = 0.005
+
+
+FIRST_IMAGE = np.cos(1.0 + 2.399963 * np.arange(MAX_COLUMNS))
+SECOND_IMAGE = np.sin(0.5 + 1.094921 * np.arange(MAX_COLUMNS))
 
 
 @compiled
@@ -76,8 +82,8 @@ def project(z: Any) -> tuple[float, float]:
     second = 0.0
     for j in range(len(z)):
         if is_number(z[j]):
-            first += z[j] * np.cos(1.0 + 2.399963 * j)
-            second += z[j] * np.sin(0.5 + 1.094921 * j)
+            first += z[j] * FIRST_IMAGE[j]
+            second += z[j] * SECOND_IMAGE[j]
     return first, second
 
 
@@ -166,13 +172,18 @@ def nearest_cell(z: Any, centroids: Any) -> int:
     """Return the number of the centroid closest to z; gaps count as 0, categories as a number."""
     best = -1
     smallest = np.inf
+    width = len(z)
+    v = np.empty(width)
+    for j in range(width):
+        v[j] = min(max(as_number(z[j], 0.0), -10.0), 10.0)
     for k in range(centroids.shape[0]):
         total = 0.0
-        for j in range(len(z)):
-            v = min(max(as_number(z[j], 0.0), -10.0), 10.0)
-            total += (v - centroids[k, j]) ** 2
-            if total >= smallest:
-                break
+        j = 0
+        # Looked at now and then only: a sum that is too large already cannot become smaller.
+        while j < width and total < smallest:
+            for i in range(j, min(j + STRETCH, width)):
+                total += (v[i] - centroids[k, i]) ** 2
+            j += STRETCH
         if total < smallest:
             smallest = total
             best = k

@@ -190,9 +190,7 @@ class Detector:
 
         Raises `ValueError` for an event of a model that `admit` refuses.
         """
-        groups: dict[ModelKey, list[int]] = {}
-        for i, item in enumerate(events):
-            groups.setdefault(item.event.model, []).append(i)
+        groups = _by_model(events)
         findings: list[tuple[int, Finding]] = []
         profiles: list[tuple[int, ClientProfile]] = []
         frozen: list[FrozenReference] = []
@@ -241,6 +239,18 @@ class Detector:
             model, body, reference.events, reference.clients, reference.digest(),
             reference.summary(),
         )  # fmt: skip
+
+
+def _by_model(events: Sequence[LocatedEvent]) -> dict[ModelKey, list[int]]:
+    """Return the numbers of each model's events; models in the order of their first."""
+    names: dict[tuple[str, str], list[int]] = {}
+    for i, (_, event) in enumerate(events):
+        key = (event.tenant_id, event.model_id)
+        if key in names:
+            names[key].append(i)
+        else:
+            names[key] = [i]
+    return {ModelKey(*key): indices for key, indices in names.items()}
 
 
 def build_detection(

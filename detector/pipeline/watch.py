@@ -150,7 +150,7 @@ class ModelWatch:
         while begin < len(batch):
             rows = self._states.assign(clients[begin:] if begin else clients)
             self._floods(batch, begin, first, found)
-            self._score(batch, columns, begin, rows, first, found)
+            self._score(batch, clients, columns, begin, rows, first, found)
             begin += len(rows)
 
     def _judged(self, batch: EventBatch, cells: NDArray[np.float64]) -> tuple[Any, ...]:
@@ -164,8 +164,8 @@ class ModelWatch:
                 batch.time_ms, p_values, broken)  # fmt: skip
 
     def _score(
-        self, batch: EventBatch, columns: tuple[Any, ...], begin: int, rows: NDArray[np.int64],
-        first: int, found: Watched,
+        self, batch: EventBatch, clients: Sequence[str], columns: tuple[Any, ...], begin: int,
+        rows: NDArray[np.int64], first: int, found: Watched,
     ) -> None:  # fmt: skip
         """Score the batch's events from `begin` on for which there are rows."""
         count = begin + len(rows)
@@ -179,7 +179,7 @@ class ModelWatch:
             )  # fmt: skip
             end = min(i + 1, len(rows))
             self._follow(batch, z, begin, done, end)
-            found.drifts += self._drifts(batch, p_values, begin, done, end)
+            found.drifts += self._drifts(batch, clients, p_values, begin, done, end)
             done = end
             if mask == 0:
                 return
@@ -198,15 +198,21 @@ class ModelWatch:
                 self._board.learn(client, z[i], int(batch.labels[begin + i]))
 
     def _drifts(
-        self, batch: EventBatch, p_values: NDArray[np.float64], begin: int, done: int, end: int
-    ) -> int:
+        self, batch: EventBatch, clients: Sequence[str], p_values: NDArray[np.float64], begin: int,
+        done: int, end: int,
+    ) -> int:  # fmt: skip
         """Say and count when the model's clients as a whole no longer look as they did."""
         if self._drift is None:
             return 0
-        rows = [i for i in range(done, end) if batch.has_input[begin + i]]
-        clients = [batch.events[begin + i].client_id for i in rows]
-        times = batch.time_ms[begin:][rows]
-        drifts = self._drift.update(clients, times, p_values[rows], self.suspected)
+        asked, times = (
+            clients[begin + done : begin + end],
+            batch.time_ms[begin + done : begin + end],
+        )
+        p_values, has_input = p_values[done:end], batch.has_input[begin + done : begin + end]
+        if not has_input.all():
+            asked = [client for client, given in zip(asked, has_input, strict=True) if given]
+            times, p_values = times[has_input], p_values[has_input]
+        drifts = self._drift.update(asked, times, p_values, self.suspected)
         for drift in drifts:
             _log.warning(
                 "the world of model %s has moved: mean p-value of its clients %.2f, before %.2f; "

@@ -8,7 +8,7 @@ tells when the means of an older and a newer part of it differ more than chance 
 
 import io
 import pickle
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +76,8 @@ class DriftMonitor:
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._usual: float | None = None
         self._heard = 0
-        self._open: dict[str, tuple[int, int, float]] = {}
+        # A plain dictionary's first key costs a walk over all that were deleted before it.
+        self._open: OrderedDict[str, tuple[int, int, float]] = OrderedDict()
 
     def update(
         self,
@@ -90,9 +91,15 @@ class DriftMonitor:
         `suspected` says who must not count: an attacker is strange, which is no drift.
         """
         drifts = []
-        rows = zip(clients, time_ms.tolist(), p_values.tolist(), strict=True)
-        for client, at, p_value in rows:
-            mean = self._finished(client, at // DAY_MS, p_value)
+        known = self._open.get
+        days = (time_ms // DAY_MS).tolist()
+        rows = zip(clients, days, time_ms.tolist(), p_values.tolist(), strict=True)
+        for client, day, at, p_value in rows:
+            # Most events are of clients that have spoken enough today.
+            day_of = known(client)
+            if day_of is not None and day_of[1] >= QUERIES and day_of[0] == day:
+                continue
+            mean = self._finished(client, day, p_value)
             if mean is not None and not suspected(client):
                 drift = self._watch(at, mean)
                 drifts += [drift] if drift else []
@@ -117,7 +124,9 @@ class DriftMonitor:
         self._window._helper = helper
         self._recent = deque(saved.recent, maxlen=RECENT)
         self._usual, self._heard = saved.usual, saved.heard
-        self._open = {client: (day, count, total) for client, day, count, total in saved.open}
+        self._open = OrderedDict(
+            (client, (day, count, total)) for client, day, count, total in saved.open
+        )
 
     def _finished(self, client: str, day: int, p_value: float) -> float | None:
         """Return the client-day's mean with the event that completes it, else None."""
@@ -128,7 +137,7 @@ class DriftMonitor:
             return None
         count, total = count + 1, total + p_value
         if client not in self._open and len(self._open) >= self._max_clients:
-            del self._open[next(iter(self._open))]
+            self._open.popitem(last=False)
         self._open[client] = (day, count, total)
         return total / count if count == QUERIES else None
 

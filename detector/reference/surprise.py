@@ -39,8 +39,8 @@ def _normal_score(x: float, knots: Any, scale: float, table: Any) -> float:
     if x > knots[last]:
         return table[last] + min((x - knots[last]) / scale, 3.0)
     left = np.searchsorted(knots, x, side="left")
-    right = np.searchsorted(knots, x, side="right")
-    if right > left:
+    if knots[left] == x:
+        right = np.searchsorted(knots, x, side="right")
         return 0.5 * (table[left] + table[right - 1])
     span = knots[left] - knots[left - 1]
     part = (x - knots[left - 1]) / span if span > 0 else 0.5
