@@ -1,1 +1,1 @@
-"""Events a second of each stage, on one core: `python -m tests.bench`."""
+"""What the product costs beside bare Kafka, a naive pipeline and PRADA: `python -m tests.bench`."""

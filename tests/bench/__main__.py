@@ -1,152 +1,143 @@
-"""Measure every stage against a real broker, print a table, write `build/bench.json`."""
+"""Measure against a real broker and a real database, print tables, write `build/bench.json`."""
 
 import argparse
-import json
-import os
+import math
 import statistics
-import tempfile
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from detector.kit.memory import settle_garbage_collector
-from tests.bench import stages, traffic
-from tests.services.kafka import running_kafka
-from tests.services.postgres import fresh_database, running_postgres
+from tests.bench import bare, growth, naive, report, stages
+from tests.bench.consume import latencies_ms, start_seconds
+from tests.bench.log import Log, make_log
+from tests.bench.machine import Cores, Servers, running_servers
+from tests.bench.recovery import recovery
+from tests.bench.timing import Speed
+from tests.bench.traffic import FIELDS
+from tests.services.postgres import fresh_database
 
 OUTPUT = Path("build/bench.json")
 WARM_UP_EVENTS = 5_000
-WHAT = {
-    "poll": "bare kafka-python",
-    "poll_decode": "+ source, decoder",
-    "features": "+ columns, features",
-    "scoring": "+ hypotheses, novelty",
-    "pipeline": "+ loop, SQLite file",
-    "pipeline_postgres": "+ loop, PostgreSQL",
-}
+SLOW_SHARE = 5
+"""The naive pipeline is given so many times fewer events, for it is slow."""
+PRADA_QUERIES = 10_000
+RATE = 200.0
 
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--clients", type=int, default=5_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    console = Console()
+    options = _options()
+    console, cores = Console(), Cores()
     try:
-        with ExitStack() as stack:
-            bootstrap, postgres = _servers(stack)
-            # The servers were started first, so that they keep the other cores.
-            pinned = pin()
-            log = _log(bootstrap, options.events, options.clients)
-            speeds = _measure(console, log, postgres, options.rounds)
+        with running_servers(cores) as servers:
+            results = _measure(options, console, cores, servers)
     except (pytest.skip.Exception, pytest.fail.Exception) as missing:
         raise SystemExit(f"bench: {missing}") from missing
-    where = "on one core" if pinned else "on all cores"
+    report.show(results, console)
+    report.write(results, OUTPUT)
+    where = "one core, servers on others" if cores.divided else "all cores"
     console.print(
-        f"{log.events:,} uncompressed JSON events of {log.bytes_each:.0f} bytes with "
-        f"{traffic.FIELDS} floats from {options.clients:,} clients; reading {where}, "
-        f"medians of {options.rounds} runs"
+        f"{options.events:,} JSON events of 1 KB with {FIELDS} floats from {options.clients:,} "
+        f"clients; {where}; medians of {options.rounds} rounds; written to {OUTPUT}"
     )
-    _report(console, speeds)
 
 
-def _servers(stack: ExitStack) -> tuple[str, str]:
-    """Start the servers, or take those that the tests would take; return their addresses."""
-    kafka = os.environ.get("QUERYWATCH_TEST_KAFKA")
-    if kafka is None:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="querywatch-bench-"))
-        kafka = stack.enter_context(running_kafka(Path(folder))).bootstrap
-    postgres = os.environ.get("QUERYWATCH_TEST_DATABASE_URL")
-    return kafka, postgres or stack.enter_context(running_postgres())
-
-
-def pin() -> bool:
-    """Keep every thread of this process on one core; false where the system has no way to."""
-    if not hasattr(os, "sched_setaffinity"):
-        return False
-    core = {max(os.sched_getaffinity(0))}
-    for thread in Path("/proc/self/task").iterdir():
-        os.sched_setaffinity(int(thread.name), core)
-    return True
-
-
-def _log(bootstrap: str, events: int, clients: int) -> stages.Log:
-    topic = f"bench-{uuid.uuid4().hex[:8]}"
-    size = traffic.produce(bootstrap, topic, events, clients)
-    return stages.Log(bootstrap, topic, events, size, traffic.benign_reference())
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--events", type=int, default=240_000, help="of the log")
+    parser.add_argument("--clients", type=int, default=5_000, help="of the log")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--incidents", type=int, default=120, help="timed from produce to row")
+    parser.add_argument("--restored", type=int, default=100_000, help="clients in the snapshot")
+    parser.add_argument(
+        "--full", action="store_true", help="let streams grow to a million queries and clients"
+    )
+    options = parser.parse_args()
+    options.most = 1_000_000 if options.full else 100_000
+    return options
 
 
 def _measure(
-    console: Console, log: stages.Log, postgres: str, rounds: int
-) -> Mapping[str, Sequence[stages.Speed]]:
-    """Run all stages once briefly, so that kernels are compiled, then round by round."""
-    runs: dict[str, Callable[[stages.Log], stages.Speed]] = {
-        "poll": stages.poll,
-        "poll_decode": stages.poll_decode,
-        "features": stages.features,
-        "scoring": stages.scoring,
-        "pipeline": _into(_sqlite_file),
-        "pipeline_postgres": _into(lambda: fresh_database(postgres)),
-    }
+    options: argparse.Namespace, console: Console, cores: Cores, servers: Servers
+) -> report.Results:
+    console.print("Producing ...")
+    log = make_log(servers.kafka, options.events, options.clients)
+    cores.use(cores.measured)
+    speeds, snapshot_share = _stages(console, log, servers, options.rounds)
+    console.print("Growing streams ...")
+    prada = growth.against_prada(log.reference, PRADA_QUERIES, options.rounds)
+    lives = growth.longer_lives(log.reference, options.most, options.rounds)
+    clients = growth.more_clients(log.reference, options.most, options.rounds)
+    console.print("Restoring ...")
+    restored = recovery(servers.postgres, log.reference, options.restored, rounds=2)
+    console.print("Starting, and timing incidents ...")
+    start = start_seconds(log, servers, options.rounds)
+    latencies = latencies_ms(servers, log.reference, options.incidents, RATE)
+    return report.Results(speeds, snapshot_share, prada, lives, clients, latencies, restored, start)
+
+
+def _stages(
+    console: Console, log: Log, servers: Servers, rounds: int
+) -> tuple[Mapping[str, Sequence[Speed]], float]:
+    """Run all stages once briefly, so that kernels are compiled, then round by round.
+
+    Returns their speeds, and the share of the pipeline's time that went into snapshots.
+    """
+    snapshots: list[float] = []
+    runs = _runs(servers, snapshots)
     short = replace(log, events=min(log.events, WARM_UP_EVENTS))
     for run in runs.values():
         run(short)
+    snapshots.clear()
     # As the product does before it reads; the bare loop gains by it too.
     settle_garbage_collector()
-    speeds: dict[str, list[stages.Speed]] = {name: [] for name in runs}
+    speeds: dict[str, list[Speed]] = {name: [] for name in runs}
     # Round by round, so that a noisy minute does not fall on one stage alone.
     steps = [(name, run) for _ in range(rounds) for name, run in runs.items()]
     for name, run in track(steps, "Measuring", console=console, transient=True):
         speeds[name].append(run(log))
-    return speeds
+    return speeds, statistics.fmean(snapshots)
 
 
-def _into(
-    database: Callable[[], AbstractContextManager[str]],
-) -> Callable[[stages.Log], stages.Speed]:
-    def run(log: stages.Log) -> stages.Speed:
-        with database() as url:
-            return stages.pipeline(log, url)
+def _runs(servers: Servers, snapshots: list[float]) -> Mapping[str, Callable[[Log], Speed]]:
+    """Every stage by name; the pipeline adds the share of its time that snapshots took."""
 
-    return run
+    def pipeline(log: Log, **how: Any) -> Speed:
+        with fresh_database(servers.postgres) as url:
+            return stages.pipeline(log, url, **how).speed
 
+    def with_snapshots(log: Log) -> Speed:
+        with fresh_database(servers.postgres) as url:
+            piped = stages.pipeline(log, url)
+        seconds = log.events / piped.speed.events_per_second
+        snapshots.append(piped.snapshot_seconds / seconds)
+        return piped.speed
 
-@contextmanager
-def _sqlite_file() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="querywatch-bench-") as folder:
-        yield f"sqlite:///{folder}/bench.db"
+    def plain(log: Log) -> Speed:
+        with fresh_database(servers.postgres) as url:
+            return naive.pipeline(replace(log, events=log.events // SLOW_SHARE), url)
 
-
-def _report(console: Console, speeds: Mapping[str, Sequence[stages.Speed]]) -> None:
-    """Print the medians and write them to `OUTPUT`."""
-    rates = {
-        name: statistics.median(run.events_per_second for run in runs)
-        for name, runs in speeds.items()
+    runs: dict[str, Callable[[Log], Speed]] = {
+        "poll": bare.poll,
+        "poll_decode": bare.poll_decode,
+        "decoding": stages.decoding,
+        "features": stages.features,
+        "scoring": stages.scoring,
+        "no_snapshots": partial(pipeline, snapshot_seconds=math.inf),
+        "pipeline": with_snapshots,
+        "naive": plain,
     }
-    ratios = {name: rate / rates["poll"] for name, rate in rates.items()}
-    table = Table("stage", "")
-    for heading in ("events/s", "ratio", "CPU us/event"):
-        table.add_column(heading, justify="right")
-    for name, runs in speeds.items():
-        cpu_us = statistics.median(run.cpu_us for run in runs)
-        table.add_row(
-            name, WHAT[name], f"{rates[name]:,.0f}", f"{ratios[name]:.2f}", f"{cpu_us:.1f}"
-        )
-    console.print(table)
-    rounded = {name: round(rate, 1) for name, rate in rates.items()}
-    shares = {name: round(ratio, 4) for name, ratio in ratios.items()}
-    OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_text(json.dumps({"events_per_second": rounded, "ratio": shares}, indent=2) + "\n")
-    console.print(f"written to {OUTPUT}")
+    open_source = stages.librdkafka()
+    if open_source is not None:
+        runs["pipeline_librdkafka"] = partial(pipeline, open_source=open_source)
+    return runs
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""The stages, each a run over the same records that does what the one before does, and more.
+"""The product's stages, each a run over the same records that does what the one before does, and
+more.
 
-Time runs from the first fetch to the last effect; connecting and joining the group are left out.
+Time runs from the first fetch to the last effect; connecting and joining the group are left out,
+and so is the last snapshot, which is made because the run ends.
 """
 
+import importlib
+import importlib.util
 import threading
-import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from kafka import KafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from detector.events.decode import Decoder
@@ -19,7 +21,7 @@ from detector.kit.clock import SystemClock
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import Detector
 from detector.pipeline.learning import DetectionPolicy
-from detector.pipeline.ports import Poll
+from detector.pipeline.ports import Poll, Source
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.watch import ModelWatch
 from detector.pipeline.work import PartitionProcessor, Parts
@@ -29,84 +31,69 @@ from detector.storage import migrate
 from detector.storage.store import open_store
 from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
+from tests.bench.log import Log
+from tests.bench.timing import Speed, Stopwatch
 from tests.bench.traffic import MODEL
 
 POLL_SECONDS = 0.5
 BATCH = LoopPolicy().batch_records
+CLIENTS_MODULE = "detector.sources.clients"
 
 Handler = Callable[[Sequence[Record]], object]
+OpenSource = Callable[[KafkaSettings, StreamMetrics], Source]
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What every stage reads: records of one partition, and the reference to judge them by."""
-
-    bootstrap: str
-    topic: str
-    events: int
-    bytes_each: float
-    reference: Reference
-
-
-class Speed(NamedTuple):
-    """Events a second by the clock on the wall, and microseconds of processor time an event.
-
-    On a machine with other work to do the second is the steadier one; only the first knows of
-    waiting for a server.
-    """
-
-    events_per_second: float
-    cpu_us: float
+def librdkafka() -> OpenSource | None:
+    """What opens the source over librdkafka; None where it or its library is not there."""
+    if not all(map(importlib.util.find_spec, (CLIENTS_MODULE, "confluent_kafka"))):
+        return None
+    clients = importlib.import_module(CLIENTS_MODULE)
+    return lambda settings, metrics: clients.open_kafka_source(
+        clients.LIBRDKAFKA, settings, metrics
+    )
 
 
-class Stopwatch:
-    """A stopwatch over `events` events."""
-
-    def __init__(self, events: int) -> None:
-        self._events = events
-        self.begin()
-
-    def begin(self) -> None:
-        """Start, anew if it runs."""
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
-
-    def speed(self) -> Speed:
-        """Return the speed since `begin`."""
-        cpu_us = 1e6 * (time.process_time() - self._cpu) / self._events
-        return Speed(self._events / (time.perf_counter() - self._wall), cpu_us)
-
-
-class WholeLog(KafkaSource):
-    """The product's source as a group of its own, which ends after so many records.
+class WholeLog:
+    """A source of the product as a group of its own, which ends after so many records.
 
     Attributes:
         stopwatch: Runs since the first fetch was asked for.
+        speed: Up to the commit of the last record; None before.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, open_source: OpenSource) -> None:
         group = f"bench-{uuid.uuid4().hex[:8]}"
-        super().__init__(KafkaSettings((log.bootstrap,), (log.topic,), group))
-        self._left = log.events
+        self._inner = open_source(KafkaSettings((log.bootstrap,), (log.topic,), group))
+        self._left = self._events = log.events
         self.stopwatch = Stopwatch(log.events)
+        self.speed: Speed | None = None
+        self.pause, self.resume = self._inner.pause, self._inner.resume
+        self.hold, self.lag, self.close = self._inner.hold, self._inner.lag, self._inner.close
 
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records; ended with the last one."""
-        polled = super().poll(max_records, timeout_s)
+        polled = self._inner.poll(min(max_records, max(self._left, 1)), timeout_s)
         self._left -= len(polled.records)
         return replace(polled, ended=self._left <= 0)
 
     def start(self, partition: Partition, offset: int | None) -> int | None:
         """Let reading begin, and the time."""
         self.stopwatch.begin()
-        return super().start(partition, offset)
+        return self._inner.start(partition, offset)
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Publish, and stop the time after the last record."""
+        self._inner.commit(offsets)
+        if max(offsets.values()) >= self._events:
+            self.speed = self.stopwatch.speed()
 
 
 class Unjudged(ModelWatch):
     """A watch that keeps every client's features and weighs no signs of them."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, reference: Reference) -> None:
         policy = DetectionPolicy()
-        super().__init__(MODEL, log.reference, policy.scoring, policy.max_clients)
+        super().__init__(MODEL, reference, policy.scoring, policy.max_clients)
         *of_signs, volume = self._tables
         self._tables = (*(array[:0] for array in of_signs), volume)
 
@@ -114,60 +101,67 @@ class Unjudged(ModelWatch):
         """Make no profile: with its novelty it belongs to scoring."""
 
 
-def poll(log: Log) -> Speed:
-    """Bare kafka-python: its own defaults, the same number of records a poll as the product."""
-    consumer = KafkaConsumer(bootstrap_servers=log.bootstrap, enable_auto_commit=False)
-    place = TopicPartition(log.topic, 0)
-    consumer.assign([place])
-    stopwatch = Stopwatch(log.events)
-    consumer.seek(place, 0)
-    left = log.events
-    while left > 0:
-        fetched = consumer.poll(int(POLL_SECONDS * 1000), BATCH)
-        left -= sum(map(len, fetched.values()))
-    speed = stopwatch.speed()
-    consumer.close()
-    return speed
-
-
-def poll_decode(log: Log) -> Speed:
+def decoding(log: Log) -> Speed:
     """The product's source and decoder."""
     return _read(log, Decoder().decode_all)
 
 
 def features(log: Log) -> Speed:
     """Also columns, p-values and every client's state, with no hypotheses about it."""
-    decoder, unjudged = Decoder(), Unjudged(log)
+    decoder, unjudged = Decoder(), Unjudged(log.reference)
     return _read(log, lambda records: unjudged.process(decoder.decode_all(records).events))
 
 
 def scoring(log: Log) -> Speed:
     """All of detection."""
-    decoder, detector = Decoder(), _detector(log)
+    decoder, detector = Decoder(), new_detector(log.reference)
     return _read(log, lambda records: detector.process(decoder.decode_all(records).events))
 
 
-def pipeline(log: Log, database_url: str) -> Speed:
-    """The whole loop: incidents, profiles and positions in an empty database."""
+class Piped(NamedTuple):
+    """A run of the whole loop: its speed, and how many snapshots took how many seconds in it."""
+
+    speed: Speed
+    snapshots: int
+    snapshot_seconds: float
+
+
+def pipeline(
+    log: Log,
+    database_url: str,
+    open_source: OpenSource = KafkaSource,
+    snapshot_seconds: float = LoopPolicy().snapshot_seconds,
+) -> Piped:
+    """The whole loop: incidents, profiles, snapshots and positions in an empty database."""
     migrate.upgrade(database_url)
     metrics, clock = StreamMetrics(CollectorRegistry()), SystemClock()
-    triage = Triage(TriagePolicy(), clock)
-    parts = Parts(Decoder(), lambda: _detector(log), triage, clock, metrics)
-    source, store = WholeLog(log), open_store(database_url)
-    stats = Loop(source, store, PartitionProcessor(parts), clock, metrics, threading.Event()).run()
-    speed = source.stopwatch.speed()
+    source, store = WholeLog(log, open_source), open_store(database_url)
+    processor = PartitionProcessor(parts(lambda: new_detector(log.reference), metrics))
+    policy = LoopPolicy(snapshot_seconds=snapshot_seconds)
+    stats = Loop(source, store, processor, clock, metrics, threading.Event(), policy).run()
     store.close()
-    if stats.events < log.events:
+    if stats.events < log.events or source.speed is None:
         raise RuntimeError(f"{log.events} events were produced, {stats.events} stored")
-    return speed
+    samples = {
+        sample.name.rpartition("_")[2]: sample.value
+        for sample in next(iter(metrics.snapshot_seconds.collect())).samples
+    }
+    return Piped(source.speed, int(samples["count"]), samples["sum"])
 
 
-def _detector(log: Log) -> Detector:
-    return Detector(DetectionPolicy(), {MODEL: log.reference})
+def parts(new_detection: Callable[[], Detector], metrics: StreamMetrics) -> Parts:
+    """What the work of a partition is made of, as the product puts it together."""
+    clock = SystemClock()
+    return Parts(Decoder(), new_detection, Triage(TriagePolicy(), clock), clock, metrics)
+
+
+def new_detector(reference: Reference, policy: DetectionPolicy | None = None) -> Detector:
+    """A detector that has seen nothing yet."""
+    return Detector(policy or DetectionPolicy(), {MODEL: reference})
 
 
 def _read(log: Log, handle: Handler) -> Speed:
-    source = WholeLog(log)
+    source = WholeLog(log, StreamMetrics(CollectorRegistry()), KafkaSource)
     ended = False
     while not ended:
         polled = source.poll(BATCH, POLL_SECONDS)
