@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from detector.kit.memory import settle_garbage_collector
+from detector.pipeline.learning import DetectionPolicy
 from tests.bench import bare, growth, naive, report, stages
 from tests.bench.consume import latencies_ms, start_seconds
 from tests.bench.log import Log, make_log
@@ -25,8 +26,8 @@ from tests.services.postgres import fresh_database
 
 OUTPUT = Path("build/bench.json")
 WARM_UP_EVENTS = 5_000
-SLOW_SHARE = 5
-"""The naive pipeline is given so many times fewer events, for it is slow."""
+PART, SMALL_PART = 3, 10
+"""So many times fewer events are enough for stages that take no snapshots, and for slow ones."""
 PRADA_QUERIES = 10_000
 RATE = 200.0
 
@@ -51,7 +52,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=240_000, help="of the log")
+    parser.add_argument("--events", type=int, default=360_000, help="of the log")
     parser.add_argument("--clients", type=int, default=5_000, help="of the log")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--incidents", type=int, default=120, help="timed from produce to row")
@@ -74,13 +75,18 @@ def _measure(
     console.print("Growing streams ...")
     prada = growth.against_prada(log.reference, PRADA_QUERIES, options.rounds)
     lives = growth.longer_lives(log.reference, options.most, options.rounds)
+    no_surrogates = growth.longer_lives(
+        log.reference, options.most, options.rounds, DetectionPolicy(max_suspects=0)
+    )
     clients = growth.more_clients(log.reference, options.most, options.rounds)
     console.print("Restoring ...")
     restored = recovery(servers.postgres, log.reference, options.restored, rounds=2)
     console.print("Starting, and timing incidents ...")
     start = start_seconds(log, servers, options.rounds)
     latencies = latencies_ms(servers, log.reference, options.incidents, RATE)
-    return report.Results(speeds, snapshot_share, prada, lives, clients, latencies, restored, start)
+    return report.Results(
+        speeds, snapshot_share, prada, lives, no_surrogates, clients, latencies, restored, start
+    )
 
 
 def _stages(
@@ -122,14 +128,14 @@ def _runs(servers: Servers, snapshots: list[float]) -> Mapping[str, Callable[[Lo
 
     def plain(log: Log) -> Speed:
         with fresh_database(servers.postgres) as url:
-            return naive.pipeline(replace(log, events=log.events // SLOW_SHARE), url)
+            return naive.pipeline(_part(log, SMALL_PART), url)
 
     runs: dict[str, Callable[[Log], Speed]] = {
         "poll": bare.poll,
         "poll_decode": bare.poll_decode,
         "decoding": stages.decoding,
-        "features": stages.features,
-        "scoring": stages.scoring,
+        "features": lambda log: stages.features(_part(log, PART)),
+        "scoring": lambda log: stages.scoring(_part(log, PART)),
         "no_snapshots": partial(pipeline, snapshot_seconds=math.inf),
         "pipeline": with_snapshots,
         "naive": plain,
@@ -138,6 +144,10 @@ def _runs(servers: Servers, snapshots: list[float]) -> Mapping[str, Callable[[Lo
     if open_source is not None:
         runs["pipeline_librdkafka"] = partial(pipeline, open_source=open_source)
     return runs
+
+
+def _part(log: Log, of: int) -> Log:
+    return replace(log, events=max(log.events // of, 1))
 
 
 if __name__ == "__main__":

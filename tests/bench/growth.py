@@ -48,14 +48,16 @@ def take(detector: Detector, queries: Pool, clients: Iterable[str]) -> float:
     return 1e6 * seconds / number
 
 
-def longer_lives(reference: Reference, longest: int, rounds: int) -> Mapping[int, float]:
+def longer_lives(
+    reference: Reference, longest: int, rounds: int, policy: DetectionPolicy | None = None
+) -> Mapping[int, float]:
     """Return the cost of an event, by queries a client; there are `longest` events each time."""
     queries = pool()
 
     def run(life: int) -> float:
         names = [f"client-{number}" for number in range(longest // life)]
         order = (name for _ in range(life) for name in names)
-        return take(new_detector(reference), queries, order)
+        return take(new_detector(reference, policy), queries, order)
 
     return _medians(run, sizes(1_000, longest), rounds)
 

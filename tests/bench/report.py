@@ -59,9 +59,11 @@ class Results:
     Attributes:
         speeds: Runs of each stage, by name, in the order of their rounds; a stage that could not
             be run is missing.
-        snapshot_share: Seconds in snapshots as a share of the pipeline's.
+        snapshot_share: Seconds in snapshots as a share of the pipeline's; 0 when it ended too soon
+            for one.
         prada_seconds: PRADA's test and detection over the same stream.
         longer_lives: Microseconds an event by queries a client.
+        without_surrogates: The same where nobody asks what suspects could reproduce.
         more_clients: Likewise by clients.
         latencies_ms: From produce to incident, one for each incident.
         recovery: Of a partition's state.
@@ -72,6 +74,7 @@ class Results:
     snapshot_share: float
     prada_seconds: tuple[float, float]
     longer_lives: Mapping[int, float]
+    without_surrogates: Mapping[int, float]
     more_clients: Mapping[int, float]
     latencies_ms: Sequence[float]
     recovery: Recovery
@@ -92,7 +95,7 @@ class Results:
 def document(results: Results) -> dict[str, Any]:
     """Return what `build/bench.json` holds; null for what could not be run."""
     prada, ours = results.prada_seconds
-    kept = results.over("pipeline", "no_snapshots")
+    kept = results.over("pipeline", "no_snapshots") if results.snapshot_share else None
     growth = (results.longer_lives, results.more_clients)
     return {
         "events_per_second": {name: _rounded(results.rate(name), 1) for name in CONTRACT_RATES},
@@ -137,8 +140,9 @@ def write(results: Results, path: Path) -> None:
 def show(results: Results, console: Console) -> None:
     """Print stages, growth and figures beside their bars."""
     console.print(_stages(results))
-    console.print(_growth("queries a client", results.longer_lives))
-    console.print(_growth("clients", results.more_clients))
+    lives = {"detection": results.longer_lives, "no surrogates": results.without_surrogates}
+    console.print(_growth("queries a client", lives))
+    console.print(_growth("clients", {"detection": results.more_clients}))
     console.print(_figures(document(results)))
     size = results.recovery.size / 1e6
     console.print(
@@ -162,9 +166,11 @@ def _stages(results: Results) -> Table:
     return table
 
 
-def _growth(heading: str, costs: Mapping[int, float]) -> Table:
-    table = Table(heading, *(f"{size:,}" for size in costs))
-    table.add_row("detection, CPU us/event", *(f"{cost:.1f}" for cost in costs.values()))
+def _growth(heading: str, costs: Mapping[str, Mapping[int, float]]) -> Table:
+    """Return processor time an event in microseconds."""
+    table = Table(heading, *(f"{size:,}" for size in next(iter(costs.values()))))
+    for name, row in costs.items():
+        table.add_row(f"{name}, CPU us/event", *(f"{cost:.1f}" for cost in row.values()))
     return table
 
 
@@ -175,5 +181,5 @@ def _figures(contract: Mapping[str, Any]) -> Table:
     figures = contract["ratio"] | contract["latency_ms"] | contract
     for name, bar in BARS.items():
         value = figures[name]
-        table.add_row(name, MEANING[name], "not built" if value is None else f"{value:.2f}", bar)
+        table.add_row(name, MEANING[name], "none" if value is None else f"{value:.2f}", bar)
     return table

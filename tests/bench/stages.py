@@ -5,12 +5,12 @@ Time runs from the first fetch to the last effect; connecting and joining the gr
 and so is the last snapshot, which is made because the run ends.
 """
 
-import importlib
 import importlib.util
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -26,6 +26,7 @@ from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.watch import ModelWatch
 from detector.pipeline.work import PartitionProcessor, Parts
 from detector.reference.picture import Reference
+from detector.sources.clients import LIBRDKAFKA, open_kafka_source
 from detector.sources.kafka import KafkaSettings, KafkaSource
 from detector.storage import migrate
 from detector.storage.store import open_store
@@ -37,20 +38,16 @@ from tests.bench.traffic import MODEL
 
 POLL_SECONDS = 0.5
 BATCH = LoopPolicy().batch_records
-CLIENTS_MODULE = "detector.sources.clients"
 
 Handler = Callable[[Sequence[Record]], object]
-OpenSource = Callable[[KafkaSettings, StreamMetrics], Source]
+OpenSource = Callable[[KafkaSettings], Source]
 
 
 def librdkafka() -> OpenSource | None:
-    """What opens the source over librdkafka; None where it or its library is not there."""
-    if not all(map(importlib.util.find_spec, (CLIENTS_MODULE, "confluent_kafka"))):
+    """What opens the source over librdkafka; None where its library is not there."""
+    if importlib.util.find_spec("confluent_kafka") is None:
         return None
-    clients = importlib.import_module(CLIENTS_MODULE)
-    return lambda settings, metrics: clients.open_kafka_source(
-        clients.LIBRDKAFKA, settings, metrics
-    )
+    return partial(open_kafka_source, LIBRDKAFKA)
 
 
 class WholeLog:
@@ -161,7 +158,7 @@ def new_detector(reference: Reference, policy: DetectionPolicy | None = None) ->
 
 
 def _read(log: Log, handle: Handler) -> Speed:
-    source = WholeLog(log, StreamMetrics(CollectorRegistry()), KafkaSource)
+    source = WholeLog(log, KafkaSource)
     ended = False
     while not ended:
         polled = source.poll(BATCH, POLL_SECONDS)

@@ -19,6 +19,7 @@ RESULTS = Results(
     snapshot_share=0.05,
     prada_seconds=(8.0, 0.2),
     longer_lives={1_000: 10.0, 10_000: 11.0},
+    without_surrogates={1_000: 9.0, 10_000: 9.0},
     more_clients={100: 8.0, 1_000: 10.0},
     latencies_ms=[float(ms) for ms in range(1, 201)],
     recovery=Recovery(4.0, 5.0, 10_000_000),
@@ -57,6 +58,10 @@ def test_a_noisy_minute_that_slowed_a_whole_round_leaves_the_ratios_alone() -> N
     }  # fmt: skip
     quiet, noisy = document(RESULTS), document(replace(RESULTS, speeds=slowed))
     assert noisy["ratio"] == quiet["ratio"]
+
+
+def test_a_run_too_short_for_a_snapshot_says_nothing_of_their_cost() -> None:
+    assert document(replace(RESULTS, snapshot_share=0.0))["ratio"]["snapshot"] is None
 
 
 @pytest.mark.parametrize(("percent", "value"), [(50, 2.0), (75, 3.0), (99, 4.0), (100, 4.0)])
