@@ -1,4 +1,4 @@
-"""A few seeds in every run of the tests; `make simulate` runs thousands."""
+"""That the simulator sees what it should, and a few seeds; `make test` runs thousands beside."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def test_the_log_has_something_to_lose(variant: int) -> None:
     assert found.profiles
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(24))
 def test_whatever_goes_wrong_the_outcome_is_the_same(seed: int) -> None:
     simulate(seed, VARIANTS)
 
