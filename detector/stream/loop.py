@@ -235,7 +235,7 @@ class Loop:
         self._show()
         log.error(
             "%s/%d: more than %.0f%% of its latest records are unusable (%s); it is read no more. "
-            "See `querywatch dlq list`, mend what writes the log, and start again",
+            "Look at its dead letters, mend what writes the log, and start again",
             *owned.partition, 100 * self._policy.letter_share,
             ", ".join(sorted(outcome.rejected)),
         )  # fmt: skip
@@ -349,7 +349,13 @@ def _snapshot(work: Work, transaction: Transaction) -> SnapshotInfo | None:
 
 
 def _by_partition(records: Sequence[Record]) -> Mapping[Partition, list[Record]]:
+    """Return each partition's records in order; a source hands them over in long stretches."""
     parts: dict[Partition, list[Record]] = {}
+    topic, number, part = None, -1, []
     for record in records:
-        parts.setdefault(record.partition, []).append(record)
+        position = record.position
+        if position[1] != number or position[0] != topic:
+            topic, number = position[0], position[1]
+            part = parts.setdefault(record.partition, [])
+        part.append(record)
     return parts
