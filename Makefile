@@ -52,7 +52,7 @@ check: $(INSTALLED) ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(EVALUATION) ## speed beside bare Kafka, a naive pipeline and PRADA; build/bench.json
+bench: $(INSTALLED) ## speed beside bare Kafka, a naive pipeline and PRADA; build/bench.json
 	$(BIN)/python -m tests.bench
 
 crash: $(INSTALLED) ## kill workers under load on a real broker and database (KILLS=60)
