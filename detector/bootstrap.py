@@ -139,6 +139,7 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         group=settings.kafka_group,
         group_instance_id=settings.kafka_group_instance,
         session_timeout_ms=int(settings.kafka_session_timeout * 1000),
+        fetch_max_wait_ms=int(settings.kafka_fetch_wait * 1000),
         security_protocol=settings.kafka_security_protocol,
         sasl_mechanism=settings.kafka_sasl_mechanism if sasl else None,
         sasl_username=settings.kafka_sasl_username,

@@ -180,6 +180,9 @@ class Settings:
     kafka_session_timeout: float = _setting(
         "kafka", 45.0, _duration, "Silence after which another process gets the partitions"
     )
+    kafka_fetch_wait: float = _setting(
+        "kafka", 0.1, _duration, "How long the broker may gather records before it answers a fetch"
+    )
     kafka_security_protocol: str = _setting(
         "kafka",
         "PLAINTEXT",
