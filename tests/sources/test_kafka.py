@@ -168,6 +168,7 @@ def test_a_static_member_that_restarts_keeps_its_partitions_without_a_rebalance(
     how = settings(kafka_bootstrap, topic)
     held: dict[str, set[Partition]] = {"restarting": set(), "staying": set()}
     with opened(replace(how, group_instance_id="staying")) as staying:
+        drive({"staying": staying}, held, lambda: len(held["staying"]) == 4)
         with opened(replace(how, group_instance_id="restarting")) as first:
             both = {"restarting": first, "staying": staying}
             drive(both, held, lambda: len(held["restarting"]) == len(held["staying"]) == 2)
