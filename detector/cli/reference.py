@@ -140,7 +140,7 @@ def activate(
     version: Annotated[int, typer.Option("--version", help="The version.")],
     tenant: Tenant = "",
 ) -> None:
-    """Make a version the one in force; a running reader takes it up at its next start."""
+    """Make a version the one in force; running readers take it up within seconds."""
     with reading(settings) as store, store.transaction() as transaction:
         info = transaction.references.activate(ModelKey(tenant, model), version)
     results().print(f"Reference {info.version} of model {model} is active.", markup=False)
