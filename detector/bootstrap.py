@@ -59,7 +59,6 @@ from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 
 READ_AHEAD = 5_000
-SNAPSHOT_SECONDS = LoopPolicy().snapshot_seconds
 KEY_NAME = "api"
 STATE_MODULES = ("detector.features", "detector.scoring.clients")
 MEASURED_ROWS = 61
@@ -109,9 +108,10 @@ def file_loop(
     policy = LoopPolicy(
         batch_records=settings.batch_size,
         # Nothing outlives the process there.
-        snapshot_seconds=math.inf if in_memory(settings.database_url) else SNAPSHOT_SECONDS,
-        # A file is at hand and does not grow: its unusable lines are counted, and that is all.
-        letter_share=1.0,
+        snapshot_seconds=(
+            math.inf if in_memory(settings.database_url) else settings.snapshot_interval
+        ),
+        letter_share=settings.dead_letter_share,
     )
     work = processor(settings, metrics, anew=not resume)
     return Loop(source, store, work, SystemClock(), metrics, Event(), policy)

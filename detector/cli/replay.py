@@ -29,7 +29,13 @@ Logs = Annotated[
 ]
 
 
-@with_settings("database", "stream", "detection", defaults={**QUIET, "database_url": MEMORY_URL})
+@with_settings(
+    "database",
+    "stream",
+    "detection",
+    # A file is at hand and does not grow: its unusable lines are counted, and that is all.
+    defaults={**QUIET, "database_url": MEMORY_URL, "dead_letter_share": 1.0},
+)
 def replay(
     settings: Settings,
     logs: Logs,

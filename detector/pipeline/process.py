@@ -44,11 +44,6 @@ class Outcome(Protocol):
         ...
 
     @property
-    def repeated(self) -> int:
-        """How many records were copies of earlier ones, and left out."""
-        ...
-
-    @property
     def unknown_fields(self) -> int:
         """How often an event held a field that nobody knows; such fields are ignored."""
         ...
@@ -129,7 +124,6 @@ class BatchOutcome:
     replayed: int
     events: int
     rejected: Mapping[str, int]
-    repeated: int
     unknown_fields: int
     last_event_ms: int | None
     detections: Detections

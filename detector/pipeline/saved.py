@@ -115,14 +115,12 @@ class SavedState(msgspec.Struct, frozen=True):
         layout: What the rows look like.
         watches: The models.
         learning: Those of them without a reference.
-        duplicates: What tells repeated records.
     """
 
     version: int
     layout: str
     watches: list[SavedWatch]
     learning: list[SavedLearning]
-    duplicates: bytes = b""
 
 
 def layout() -> str:

@@ -9,10 +9,9 @@ from detector.reference.picture import Reference
 
 
 class ReferenceShelf:
-    """Decoded references; forgets those that are no longer asked for."""
+    """Decoded references, at most `limit`; those that came first are forgotten first."""
 
     def __init__(self, limit: int = 256) -> None:
-        """`limit` is how many are kept at most."""
         self._limit = limit
         self._known: dict[tuple[ModelKey, str], Reference] = {}
 

@@ -89,7 +89,7 @@ class PartitionProcessor:
         if stored is None:
             return None
         kept = transaction.snapshots.kept(partition)
-        for info in kept:
+        for number, info in enumerate(kept):
             detection = self._parts.new_detection()
             try:
                 header = unseal_header(transaction.snapshots.header(partition, info.generation))
@@ -101,7 +101,8 @@ class PartitionProcessor:
             again = transaction.snapshots.adoptions(partition, info.offset)
             references = {a: self._finder(transaction)(a.model, a.digest) for a in again}
             work = PartitionWork(self._parts, self._shelf, ownership, detection)
-            work.resume(info, references)
+            # What changes from an older one on must not rest on the newer one that is of no use.
+            work.resume(info.offset, info if number == 0 else None, references)
             return work
         if kept:
             self._parts.metrics.states_lost.inc()
@@ -138,10 +139,18 @@ class PartitionWork:
         self._adopt_active(transaction)
         self._before = self._header()
 
-    def resume(self, info: SnapshotInfo, again: dict[Adoption, Reference | None]) -> None:
-        """Go on from a snapshot; `again` are the adoptions since, with their references."""
-        self._latest, self._again = info, again
-        self._next = self.start = info.offset
+    def resume(
+        self, offset: int, latest: SnapshotInfo | None, again: dict[Adoption, Reference | None]
+    ) -> None:
+        """Go on from a snapshot.
+
+        Args:
+            offset: The state holds all records before it.
+            latest: What the next snapshot may rest on, None where it must be whole.
+            again: The adoptions since, with their references.
+        """
+        self._latest, self._again = latest, again
+        self._next = self.start = offset
 
     def restart(self, offset: int) -> None:
         """Take the records from `offset` on for new ones: the log was begun anew."""
@@ -209,12 +218,7 @@ class PartitionWork:
         return taken, refused
 
     def _outcome(self, records: Sequence[Record], replayed: int) -> BatchOutcome:
-        for adoption in sorted(self._again) if records else ():
-            self._adopt_again(adoption)
-        before = None
-        if records and self._before is not None:
-            before = NewSnapshot(records[0].position.offset, True, self._before, ())
-        pending, self._pending = tuple(self._pending), []
+        before, pending = self._unwritten(records)
         detections, dead, unknown, last = self._take(records)
         return BatchOutcome(
             ownership=self.ownership,
@@ -222,7 +226,6 @@ class PartitionWork:
             replayed=replayed,
             events=len(records) - len(dead),
             rejected=Counter(str(letter.reason) for letter in dead),
-            repeated=0,
             unknown_fields=unknown,
             last_event_ms=last or None,
             detections=detections,
@@ -232,6 +235,21 @@ class PartitionWork:
             triage=self._parts.triage,
             at=self._parts.clock.now(),
         )
+
+    def _unwritten(
+        self, records: Sequence[Record]
+    ) -> tuple[NewSnapshot | None, Sequence[Adoption]]:
+        """Return what the first outcome that is written must write too, once."""
+        if not records:
+            return None, ()
+        for adoption in sorted(self._again):
+            self._adopt_again(adoption)
+        before = None
+        if self._before is not None:
+            before = NewSnapshot(records[0].position.offset, True, self._before, ())
+        pending = tuple(self._pending)
+        self._before, self._pending = None, []
+        return before, pending
 
     def refresh(self, transaction: Transaction) -> None:
         """Look for references that have been activated since, and judge by them from now on."""
@@ -255,14 +273,16 @@ class PartitionWork:
                 log.info("model %s: judged by reference %d", info.model.model_id, info.version)
         return adopted
 
-    def snapshot(self) -> NewSnapshot | None:
-        """The state as it stands, while nothing new is taken in; None before there is any."""
+    def snapshot(self, *, whole: bool = False) -> NewSnapshot | None:
+        """The state as it stands, while nothing new is taken in; None before there is any.
+
+        It says what changed since the latest one, unless that is much or `whole` is asked for.
+        """
         if self._next is None or (self._stored is not None and self._next < self._stored):
             return None
         latest = self._latest
-        whole = latest is None or (
-            latest.chain_size - latest.base_size > CHAIN_SHARE * latest.base_size
-        )
+        if latest is None or latest.chain_size - latest.base_size > CHAIN_SHARE * latest.base_size:
+            whole = True
         parts = (seal(part) for part in self._detection.save(every=whole))
         return NewSnapshot(self._next, whole, self._header(), parts)
 

@@ -128,8 +128,10 @@ class ClientStates:
 
     def save(self, tenant_id: str, model_id: str, every: bool) -> Iterator[SavedRows]:
         """Return the rows that changed since `saved`, or every one, a stretch at a time."""
-        held = self._rows.held()
         wanted = np.arange(self.capacity) if every else np.flatnonzero(self._dirty)
+        if not len(wanted):
+            return
+        held = self._rows.held()
         for begin in range(0, len(wanted), CHUNK_ROWS):
             rows = wanted[begin : begin + CHUNK_ROWS]
             own = [np.ascontiguousarray(array[rows]).tobytes() for array in self._arrays()]

@@ -55,6 +55,14 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def _place() -> tuple[Column[str], Column[int]]:
+    """Return the columns that name a partition of the log, the beginning of a primary key."""
+    return (
+        Column("topic", Text, primary_key=True),
+        Column("number", Integer, primary_key=True),
+    )
+
+
 incidents = Table(
     "incidents",
     metadata,
@@ -127,8 +135,7 @@ timeline = Table(
 partitions = Table(
     "partitions",
     metadata,
-    Column("topic", Text, primary_key=True),
-    Column("number", Integer, primary_key=True),
+    *_place(),
     Column("owner_epoch", BigInteger, nullable=False),
     Column("next_offset", BigInteger),
     Column("events", BigInteger, nullable=False, server_default=text("0")),
@@ -138,8 +145,7 @@ partitions = Table(
 log_gaps = Table(
     "log_gaps",
     metadata,
-    Column("topic", Text, primary_key=True),
-    Column("number", Integer, primary_key=True),
+    *_place(),
     Column("first", BigInteger, primary_key=True, autoincrement=False),
     Column("next", BigInteger, nullable=False),
     Column("noticed_at", UtcTime, nullable=False),
@@ -148,8 +154,7 @@ log_gaps = Table(
 snapshots = Table(
     "snapshots",
     metadata,
-    Column("topic", Text, primary_key=True),
-    Column("number", Integer, primary_key=True),
+    *_place(),
     Column("generation", BigInteger, primary_key=True, autoincrement=False),
     Column("base", BigInteger, nullable=False),
     Column("offset", BigInteger, nullable=False),
@@ -162,8 +167,7 @@ snapshots = Table(
 snapshot_parts = Table(
     "snapshot_parts",
     metadata,
-    Column("topic", Text, primary_key=True),
-    Column("number", Integer, primary_key=True),
+    *_place(),
     Column("generation", BigInteger, primary_key=True, autoincrement=False),
     Column("part", Integer, primary_key=True, autoincrement=False),
     Column("body", LargeBinary, nullable=False),
@@ -172,8 +176,7 @@ snapshot_parts = Table(
 adoptions = Table(
     "adoptions",
     metadata,
-    Column("topic", Text, primary_key=True),
-    Column("number", Integer, primary_key=True),
+    *_place(),
     Column("offset", BigInteger, primary_key=True, autoincrement=False),
     Column("tenant_id", Text, primary_key=True),
     Column("model_id", Text, primary_key=True),

@@ -130,7 +130,6 @@ class Loop:
     def _show(self) -> None:
         self._metrics.partitions.set(len(self._owned))
         self._metrics.held.set(sum(owned.held for owned in self._owned.values()))
-        self._metrics.lag.set(sum(self._source.lag().values()))
 
     def _claim_assigned(self) -> None:
         now = self._clock.monotonic()

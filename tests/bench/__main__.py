@@ -18,11 +18,12 @@ from detector.pipeline.learning import DetectionPolicy
 from tests.bench import bare, growth, naive, report, stages
 from tests.bench.consume import latencies_ms, start_seconds
 from tests.bench.log import Log, make_log
-from tests.bench.machine import Cores, Servers, running_servers
+from tests.bench.machine import Cores, servers_beside
 from tests.bench.recovery import recovery
 from tests.bench.timing import Speed
 from tests.bench.traffic import FIELDS
 from tests.services.postgres import fresh_database
+from tests.services.servers import Servers
 
 OUTPUT = Path("build/bench.json")
 WARM_UP_EVENTS = 5_000
@@ -37,7 +38,7 @@ def main() -> None:
     options = _options()
     console, cores = Console(), Cores()
     try:
-        with running_servers(cores) as servers:
+        with servers_beside(cores) as servers:
             results = _measure(options, console, cores, servers)
     except (pytest.skip.Exception, pytest.fail.Exception) as missing:
         raise SystemExit(f"bench: {missing}") from missing

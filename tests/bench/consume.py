@@ -1,9 +1,7 @@
 """`querywatch consume` as a process: how soon it stores, and how soon an incident is there."""
 
-import os
 import statistics
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -21,11 +19,11 @@ from detector.storage import migrate, tables
 from detector.storage.store import open_store
 from tests.bench import traffic
 from tests.bench.log import Log
-from tests.bench.machine import Servers
 from tests.bench.stages import new_detector
+from tests.services.command import ARGUMENTS, environment
 from tests.services.postgres import fresh_database
+from tests.services.servers import Servers
 
-MAIN = "from detector.cli.main import main; main()"
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.001
 LIFE = 300
@@ -55,16 +53,14 @@ def prepared(postgres: str, reference: Reference) -> Iterator[tuple[str, Engine]
 @contextmanager
 def consuming(kafka: str, topic: str, url: str) -> Iterator[None]:
     """The command as a member of a group of its own."""
-    environment = {
-        "QUERYWATCH_KAFKA_BOOTSTRAP_SERVERS": kafka,
-        "QUERYWATCH_KAFKA_TOPIC": topic,
-        "QUERYWATCH_KAFKA_GROUP": f"bench-{uuid.uuid4().hex[:8]}",
-        "QUERYWATCH_DATABASE_URL": url,
-        "QUERYWATCH_LOG_LEVEL": "error",
+    settings = {
+        "kafka_bootstrap_servers": kafka,
+        "kafka_topic": topic,
+        "kafka_group": f"bench-{uuid.uuid4().hex[:8]}",
+        "database_url": url,
+        "log_level": "error",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, "consume"], env={**os.environ, **environment}
-    )
+    process = subprocess.Popen([*ARGUMENTS, "consume"], env=environment(settings))
     try:
         yield
     finally:

@@ -1,21 +1,11 @@
 """The machine: which cores measure and which serve, and the servers."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-from tests.services.kafka import running_kafka
-from tests.services.postgres import running_postgres
-
-
-class Servers(NamedTuple):
-    """Where the servers are: a broker's `host:port` and the URL of a PostgreSQL server."""
-
-    kafka: str
-    postgres: str
+from tests.services.servers import Servers, running_servers
 
 
 class Cores:
@@ -35,13 +25,8 @@ class Cores:
 
 
 @contextmanager
-def running_servers(cores: Cores) -> Iterator[Servers]:
+def servers_beside(cores: Cores) -> Iterator[Servers]:
     """Start servers away from the measured core, or take those that the tests would take."""
-    with ExitStack() as stack:
-        cores.use(cores.others)
-        kafka = os.environ.get("QUERYWATCH_TEST_KAFKA")
-        if kafka is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="querywatch-bench-"))
-            kafka = stack.enter_context(running_kafka(Path(folder))).bootstrap
-        postgres = os.environ.get("QUERYWATCH_TEST_DATABASE_URL")
-        yield Servers(kafka, postgres or stack.enter_context(running_postgres()))
+    cores.use(cores.others)
+    with running_servers() as servers:
+        yield servers

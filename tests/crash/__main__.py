@@ -1,33 +1,18 @@
 """Disturb workers at random points under load; each campaign ends with one line of figures."""
 
 import argparse
-import os
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.crash.campaign import Ground, demo_bodies, disturbed, new_topic, undisturbed
 from tests.crash.crew import Crew
 from tests.services.gate import Gate
-from tests.services.kafka import running_kafka
-from tests.services.postgres import running_postgres
+from tests.services.servers import running_servers
 
 CHANCE = random.Random(60)
-
-
-def servers(stack: ExitStack) -> tuple[str, str]:
-    """Start the servers, or take those that the tests would take; return their addresses."""
-    kafka = os.environ.get("QUERYWATCH_TEST_KAFKA")
-    if kafka is None:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="querywatch-crash-"))
-        kafka = stack.enter_context(running_kafka(Path(folder))).bootstrap
-    postgres = os.environ.get("QUERYWATCH_TEST_DATABASE_URL")
-    return kafka, postgres or stack.enter_context(running_postgres())
 
 
 @dataclass
@@ -90,9 +75,8 @@ def main() -> None:
     options = parser.parse_args()
     chosen = [name for name in KINDS if getattr(options, name)] or ["kills"]
     differing = False
-    with ExitStack() as stack:
-        kafka, postgres = servers(stack)
-        ground = Ground(kafka, postgres, demo_bodies(options.events))
+    with running_servers() as servers:
+        ground = Ground(*servers, demo_bodies(options.events))
         for name in chosen:
             differing |= run(ground, name, getattr(options, name) or 60)
     sys.exit(differing)

@@ -4,13 +4,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-MAIN = "from detector.cli.main import main; main()"
+from tests.services.command import ARGUMENTS, environment
+
 STOP_SECONDS = 30.0
 
 
@@ -41,15 +41,14 @@ class Crew:
         own = dict(self._settings)
         if self._named:
             own["kafka_group_instance"] = f"worker-{number}"
-        environment = {f"QUERYWATCH_{name.upper()}": value for name, value in own.items()}
         with (self._folder / f"worker-{number}.log").open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-c", MAIN, "consume"],
+                [*ARGUMENTS, "consume"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=self._folder,
-                env={**os.environ, **environment},
+                env=environment(own),
             )
 
     def any(self) -> int:

@@ -22,9 +22,9 @@ from detector.storage.tables import (
 
 WALL_CLOCK = {
     "created_at", "updated_at", "timeline_head", "at", "previous_hash", "entry_hash", "due_at",
-    "received_at", "owner_epoch", "topic", "evidence",
+    "owner_epoch",
 }  # fmt: skip
-"""Also who owned what, and the topic's name, which evidence repeats."""
+"""Also who owned what, and hashes over times."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,5 @@ def _state(database_url: str, topic: str, number: int) -> object:
 
 
 def _whole(work: PartitionWork) -> object:
-    work._latest = None
-    snapshot = work.snapshot()
+    snapshot = work.snapshot(whole=True)
     return None if snapshot is None else (snapshot.header, tuple(snapshot.parts))

@@ -1,10 +1,8 @@
 """`querywatch` as a process of its own, and logs for it."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.logs import write_attacked_log, write_benign_log
+from tests.services.command import ARGUMENTS, environment
 
-MAIN = "from detector.cli.main import main; main()"
 PATIENCE = 120.0
 
 
@@ -26,7 +24,7 @@ class Process:
         arguments: tuple[str, ...],
         settings: Mapping[str, str],
         cwd: Path,
-        executable: tuple[str, ...] = (sys.executable, "-c", MAIN),
+        executable: tuple[str, ...] = ARGUMENTS,
     ) -> None:
         self.lines: list[str] = []
         self._changed = threading.Condition()
@@ -37,7 +35,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
             cwd=cwd,
-            env={**os.environ, **settings},
+            env=environment(settings),
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -79,8 +77,7 @@ class Process:
 @contextmanager
 def running(cwd: Path, *arguments: str, **settings: str) -> Iterator[Process]:
     """The command with these settings, by field name, until the block ends."""
-    environment = {f"QUERYWATCH_{name.upper()}": value for name, value in settings.items()}
-    process = Process(arguments, environment, cwd)
+    process = Process(arguments, settings, cwd)
     try:
         yield process
     finally:
@@ -89,15 +86,14 @@ def running(cwd: Path, *arguments: str, **settings: str) -> Iterator[Process]:
 
 def querywatch(cwd: Path, *arguments: str, **settings: str) -> str:
     """Run a command to its end; returns its standard output."""
-    environment = {f"QUERYWATCH_{name.upper()}": value for name, value in settings.items()}
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments],
+        [*ARGUMENTS, *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         cwd=cwd,
-        env={**os.environ, **environment},
+        env=environment(settings),
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -19,7 +19,6 @@ class Seen:
     last_event_ms: int | None = 1_700_000_000_000
     unknown_fields: int = 2
     drifts: int = 1
-    repeated: int = 0
 
     @property
     def next_offset(self) -> int | None:

@@ -89,8 +89,7 @@ class Partitioned:
 
     def state(self) -> tuple[bytes, list[bytes]]:
         """Everything, whole."""
-        self.work._latest = None
-        snapshot = self.work.snapshot()
+        snapshot = self.work.snapshot(whole=True)
         assert snapshot is not None
         return snapshot.header, list(snapshot.parts)
 
@@ -174,6 +173,54 @@ def test_a_reference_adopted_on_the_way_is_adopted_at_the_same_record_again(
     expected, found = run(False), run(True)
     assert found.outcome() == expected.outcome()
     assert found.state() == expected.state()
+
+
+def test_an_adoption_outlives_records_that_come_again_before_it_is_written() -> None:
+    def run(crashing: bool) -> Partitioned:
+        worker = Partitioned()
+        worker.step(300)
+        worker.save()
+        worker.step(100)
+        activate(worker.store, reference())
+        worker.refresh()
+        worker.position -= 50
+        worker.step(50, applied=False)
+        worker.step(150)
+        if crashing:
+            worker.crash()
+        worker.finish()
+        return worker
+
+    expected, found = run(False), run(True)
+    assert found.store.tables.adoptions[LOG]
+    assert found.outcome() == expected.outcome()
+    assert found.state() == expected.state()
+
+
+def test_what_follows_on_a_damaged_snapshot_does_not_rest_on_it() -> None:
+    worker = Partitioned()
+    for _ in range(3):
+        worker.step(100)
+        worker.save()
+    *older, (info, header, parts) = worker.store.tables.snapshots[LOG]
+    spoilt = tuple(part[:-1] for part in parts)
+    worker.store.tables.snapshots[LOG] = (*older, (info, header, spoilt))
+    worker.crash()
+    assert worker.position == 200
+    worker.step(200)
+    worker.save()
+    worker.crash()
+    assert worker.position == 400
+    worker.finish()
+    assert worker.state() == uninterrupted(False).state()
+
+
+def test_a_blank_beginning_is_stored_with_the_first_batch_and_never_again() -> None:
+    worker = Partitioned()
+    first = worker.work.process(worker.log[:5])
+    second = worker.work.process(worker.log[5:9])
+    assert first.before is not None
+    assert second.before is None
 
 
 def test_a_damaged_snapshot_falls_back_to_the_one_before() -> None:

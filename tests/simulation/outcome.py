@@ -60,8 +60,7 @@ def _state(world: World, partition: Partition) -> object:
     rest = world.log[partition][work.start or 0 :]
     if rest:
         work.process(rest)
-    work._latest = None  # so that the snapshot is whole
-    snapshot = work.snapshot()
+    snapshot = work.snapshot(whole=True)
     assert snapshot is not None
     return snapshot.header, tuple(snapshot.parts)
 

@@ -27,6 +27,7 @@ from tests.simulation.logs import PARTITIONS, log
 from tests.simulation.turns import KilledError, Turn
 
 PATIENCE = 20_000
+SPOILT = b"spoilt"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -284,6 +285,8 @@ class World:
         self._write()
         if self.happens(self.faults.rebalance):
             self._rebalance()
+        if self.happens(self.faults.damage):
+            self._damage()
         self._mend()
         ready = [worker for worker in self.workers if not worker.asleep]
         for worker in self.workers:
@@ -322,6 +325,16 @@ class World:
             for worker in self.workers:
                 worker.asleep = 0
             self._rebalance()
+
+    def _damage(self) -> None:
+        """Spoil a partition's newest snapshot; the one before must be sound."""
+        partition = self.chance.choice(PARTITIONS)
+        chain = self.store.tables.snapshots.get(partition, ())
+        if len(chain) < 2 or chain[-2][1].endswith(SPOILT):
+            return
+        info, header, parts = chain[-1]
+        self.store.tables.snapshots[partition] = (*chain[:-1], (info, header + SPOILT, parts))
+        self.note("spoilt snapshots")
 
     def _rebalance(self) -> None:
         """Give every partition to somebody who is awake, mostly."""
