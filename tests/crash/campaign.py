@@ -20,6 +20,7 @@ from detector import bootstrap
 from detector.cli.learn import learn_references
 from detector.config import Settings
 from detector.evaluation import demo_data
+from detector.sources.kafka import KafkaSettings
 from detector.storage.tables import partitions
 from tests.crash.crew import Crew
 from tests.crash.left import Left, left
@@ -49,6 +50,10 @@ class Ground:
     kafka: str
     postgres: str
     bodies: Sequence[bytes]
+
+    def reading(self, topic: str) -> KafkaSettings:
+        """How to read what was produced."""
+        return KafkaSettings((self.kafka,), (topic,))
 
     def settings(self, database_url: str, topic: str, group: str) -> dict[str, str]:
         """What a worker is told."""
@@ -152,7 +157,7 @@ def undisturbed(ground: Ground, topic: str) -> Left:
     with crew_at_work(ground, topic, workers=1) as (crew, gate):
         wait_stored(crew, gate.url, len(ground.bodies))
         crew.end()
-        return left(gate.url, topic, PARTITIONS)
+        return left(gate.url, ground.reading(topic), PARTITIONS)
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,9 @@ def disturbed(
         wait_stored(crew, gate.url, len(ground.bodies))
         caught_up = time.monotonic() - began
         crew.end()
-        return Campaign(left(gate.url, topic, PARTITIONS), crew, watch.longest, caught_up)
+        return Campaign(
+            left(gate.url, ground.reading(topic), PARTITIONS), crew, watch.longest, caught_up
+        )
 
 
 class Stillness:

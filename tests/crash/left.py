@@ -9,7 +9,7 @@ from detector import bootstrap
 from detector.config import Settings
 from detector.events.record import Partition
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.work import PartitionWork
+from detector.sources.kafka import KafkaSettings, read_at
 from detector.storage.store import open_store
 from detector.storage.tables import (
     clients,
@@ -20,6 +20,7 @@ from detector.storage.tables import (
     timeline,
 )
 
+READ_SECONDS = 10.0
 WALL_CLOCK = {
     "created_at", "updated_at", "timeline_head", "at", "previous_hash", "entry_hash", "due_at",
     "owner_epoch",
@@ -45,9 +46,10 @@ class Left:
         return [name for name in names if getattr(self, name) != getattr(other, name)]
 
 
-def left(database_url: str, topic: str, count: int) -> Left:
+def left(database_url: str, kafka: KafkaSettings, count: int) -> Left:
     """Read everything that concerns a topic of `count` partitions."""
     engine = create_engine(database_url)
+    places = [Partition(kafka.topics[0], number) for number in range(count)]
     try:
         return Left(
             _rows(engine, incidents),
@@ -56,7 +58,7 @@ def left(database_url: str, topic: str, count: int) -> Left:
             _rows(engine, outbox),
             _rows(engine, clients),
             _rows(engine, partitions),
-            tuple(_state(database_url, topic, number) for number in range(count)),
+            tuple(_state(database_url, kafka, partition) for partition in places),
         )
     finally:
         engine.dispose()
@@ -68,19 +70,20 @@ def _rows(engine: Engine, table: Table) -> tuple[str, ...]:
         return tuple(sorted(str(tuple(row)) for row in connection.execute(select(*kept))))
 
 
-def _state(database_url: str, topic: str, number: int) -> object:
-    """Restore the partition as its next owner would, and take its state whole."""
+def _state(database_url: str, kafka: KafkaSettings, partition: Partition) -> object:
+    """Restore the partition as its next owner would, reading the log again, and take it whole."""
     settings = Settings(database_url=database_url)
     processor = bootstrap.processor(settings, StreamMetrics(CollectorRegistry()))
     store = open_store(database_url)
     try:
         with store.transaction() as transaction:
-            work = processor.open(transaction, Partition(topic, number))
+            work = processor.open(transaction, partition)
     finally:
         store.close()
-    return _whole(work), work.ownership.next_offset == work.start
-
-
-def _whole(work: PartitionWork) -> object:
+    position, stored = work.start or 0, work.ownership.next_offset or 0
+    while position < stored:
+        records = read_at(kafka, partition, position, stored - position, READ_SECONDS)
+        work.process(records)
+        position = records[-1].next_offset
     snapshot = work.snapshot(whole=True)
     return None if snapshot is None else (snapshot.header, tuple(snapshot.parts))
