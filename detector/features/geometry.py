@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from detector.events.batch import CATEGORY_CEILING
-from detector.kit.compiled import compiled
+from detector.kit.compiled import compiled, estimating
 from detector.reference.sketch import MAX_COLUMNS
 
 CEILING = np.float32(CATEGORY_CEILING)
 LINE_TOLERANCE = 1e-3
 ROUNDING = 4e-7
+# Sums of 64 squares in single precision are nearer; what is too small for it counts as nothing.
+ESTIMATE, NOTHING = 1e-5, 1e-30
 WIDE = 16
-STRETCH = 8
 CURVED = 0.005
 
 
@@ -60,6 +61,26 @@ def compare(a: Any, b: Any, limit: float) -> tuple[int, int, float]:
         if square > limit and changed > 1:
             break
     return changed, last, square
+
+
+@estimating
+def resemble(a: Any, b: Any) -> tuple[int, float]:
+    """Return (changed fields, squared distance within a share of `ESTIMATE`), as `compare` has it.
+
+    In single precision and without a branch, which takes a third of the time.
+    """
+    changed = np.int32(0)
+    square = np.float32(0.0)
+    one = np.float32(1.0)
+    for j in range(len(a)):
+        x, y = a[j], b[j]
+        differ = (x != y) & ((x == x) | (y == y))
+        step = x - y
+        part = step * step if (x >= CEILING) & (y >= CEILING) else one
+        part = part if part < one else one
+        square += part if differ else np.float32(0.0)
+        changed += np.int32(differ)
+    return changed, square
 
 
 @compiled
@@ -168,23 +189,22 @@ def as_number(x: float, gap: float) -> float:
 
 
 @compiled
-def nearest_cell(z: Any, centroids: Any) -> int:
-    """Return the number of the centroid closest to z; gaps count as 0, categories as a number."""
+def nearest_cell(z: Any, across: Any) -> int:
+    """Return the number of the centroid closest to z; gaps count as 0, categories as a number.
+
+    `across` (d, k) holds the k centroids as columns: all of them are measured field by field at
+    once, which is many times faster than one after another.
+    """
+    totals = np.zeros(across.shape[1])
+    for j in range(len(z)):
+        v = min(max(as_number(z[j], 0.0), -10.0), 10.0)
+        column = across[j]
+        for k in range(len(totals)):
+            totals[k] += (v - column[k]) ** 2
     best = -1
     smallest = np.inf
-    width = len(z)
-    v = np.empty(width)
-    for j in range(width):
-        v[j] = min(max(as_number(z[j], 0.0), -10.0), 10.0)
-    for k in range(centroids.shape[0]):
-        total = 0.0
-        j = 0
-        # Looked at now and then only: a sum that is too large already cannot become smaller.
-        while j < width and total < smallest:
-            for i in range(j, min(j + STRETCH, width)):
-                total += (v[i] - centroids[k, i]) ** 2
-            j += STRETCH
-        if total < smallest:
-            smallest = total
+    for k in range(len(totals)):
+        if totals[k] < smallest:
+            smallest = totals[k]
             best = k
     return best

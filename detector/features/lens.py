@@ -23,7 +23,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         ones, zeros = np.ones(width), np.zeros(width)
         return Lens(
             0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, _no_ends(width),
-            np.zeros((1, width)),
+            np.zeros((width, 1)),
         )  # fmt: skip
     fields = reference.fields
     steps = fields.grid / fields.scale
@@ -42,7 +42,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         grid=fields.grid,
         lattice=_lattice(fields),
         ends=ends(fields),
-        centroids=reference.centroids,
+        cells=np.ascontiguousarray(reference.centroids.T),
     )
 
 

@@ -57,7 +57,8 @@ class Lens(NamedTuple):
     the scaled step that the others are rounded to. `near`, `typical` and `far` are scaled distances
     to the nearest remembered query; `span` are the fields' ranges in scaled units, `ends` (d, 4)
     their low ends, quartiles and high ends, and `lattice` the steps of those that take few values
-    without a natural grid, else 0.
+    without a natural grid, else 0; `cells` (d, k) are the centres of the input space's cells as
+    columns.
     """
 
     calibrated: int
@@ -72,7 +73,7 @@ class Lens(NamedTuple):
     grid: Any
     lattice: Any
     ends: Any
-    centroids: Any
+    cells: Any
 
 
 @compiled
@@ -128,7 +129,7 @@ def _look(
     scattered = company and probe >= _COLLINEAR and beside.distance > lens.far
     flip = differs(label, relation.base if relation.base >= 0 else beside.nearest, held.labels)
     if lens.calibrated == 1:
-        cell = max(geometry.nearest_cell(z, lens.centroids), 0)
+        cell = max(geometry.nearest_cell(z, lens.cells), 0)
         count_fading(table[10][row], cell % table[10].shape[1])
     local = _STEP <= probe < _EQUAL
     unnatural = strange or off_grid or broken > 0

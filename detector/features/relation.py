@@ -25,6 +25,7 @@ _LAST_STEP = int(Stat.LAST_STEP)
 _LAST_ONE_FIELD = int(Stat.LAST_ONE_FIELD)
 _TURN_GAIN = int(Stat.TURN_GAIN)
 _KEPT = KEPT
+_ESTIMATE, _NOTHING = geometry.ESTIMATE, geometry.NOTHING
 
 MIN_FIELDS = 3
 LEAST_FIELDS, LEAST_ROUNDED = 3, 6
@@ -40,7 +41,6 @@ class Neighbours(NamedTuple):
         nearest: The nearest query that differs.
         newest: The newest query.
         last: The newest conspicuous query.
-        changed: Changed fields of the nearest.
         distance: Its scaled distance.
     """
 
@@ -50,7 +50,6 @@ class Neighbours(NamedTuple):
     nearest: int
     newest: int
     last: int
-    changed: int
     distance: float
 
 
@@ -74,7 +73,7 @@ class Relation(NamedTuple):
 @compiled
 def neighbours(z: Any, held: Any) -> Any:
     """Compare z with all remembered queries."""
-    equal, one, one_field, nearest, newest, last, fields = -1, -1, -1, -1, -1, -1, 0
+    equal, one, one_field, nearest, newest, last = -1, -1, -1, -1, -1, -1
     order = held.order
     smallest = np.inf
     for m in range(len(order)):
@@ -84,17 +83,19 @@ def neighbours(z: Any, held: Any) -> Any:
             newest = m
         if held.marks[m] & _KEPT and (last < 0 or order[m] > order[last]):
             last = m
-        changed, field, square = geometry.compare(z, held.queries[m], smallest)
+        changed, estimate = geometry.resemble(z, held.queries[m])
         if changed == 0:
             equal = m
-        elif changed == 1 and (one < 0 or order[m] > order[one]):
-            one = m
-            one_field = field
-        if changed > 0 and square < smallest:
-            smallest = square
-            nearest = m
-            fields = changed
-    return Neighbours(equal, one, one_field, nearest, newest, last, fields, np.sqrt(smallest))
+        # Few are near enough to be the nearest: only these are measured to the last digit.
+        elif changed == 1 or estimate * (1.0 - _ESTIMATE) - _NOTHING < smallest:
+            _, field, square = geometry.compare(z, held.queries[m], smallest)
+            if changed == 1 and (one < 0 or order[m] > order[one]):
+                one = m
+                one_field = field
+            if square < smallest:
+                smallest = square
+                nearest = m
+    return Neighbours(equal, one, one_field, nearest, newest, last, np.sqrt(smallest))
 
 
 @compiled

@@ -37,3 +37,11 @@ def _choose_folder() -> None:
 _choose_folder()
 
 compiled: Callable[..., Any] = numba.njit(cache=True)
+
+estimating: Callable[..., Any] = numba.njit(
+    cache=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy"
+)
+"""The same for loops whose sums may be taken in any order, so that they run many fields at once.
+
+Of what these return no finding may depend but by a bound on their rounding.
+"""

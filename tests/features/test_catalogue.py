@@ -25,7 +25,7 @@ def probed(seed: int) -> Watcher:
 
 
 def view(client: Watcher) -> RowView:
-    return RowView(client.table, client.row, len(client.lens.centroids))
+    return RowView(client.table, client.row, client.lens.cells.shape[1])
 
 
 def test_names_are_unique_and_every_entry_says_what_it_is() -> None:

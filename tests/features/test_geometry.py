@@ -208,10 +208,10 @@ def test_the_nearest_cell_agrees_with_the_plain_distance() -> None:
     centroids = rng.normal(size=(16, 5))
     for z in rng.normal(size=(50, 5)).astype(np.float32):
         expected = np.argmin(((centroids - z) ** 2).sum(axis=1))
-        assert nearest_cell(z, centroids) == expected
+        assert nearest_cell(z, np.ascontiguousarray(centroids.T)) == expected
 
 
 def test_the_nearest_cell_takes_gaps_categories_and_wild_values() -> None:
-    centroids = np.array([[0.0, 0.0], [10.0, 0.0]])
-    assert nearest_cell(row(GAP, CAR), centroids) == 0
-    assert nearest_cell(row(1e20, GAP), centroids) == 1
+    across = np.array([[0.0, 10.0], [0.0, 0.0]])
+    assert nearest_cell(row(GAP, CAR), across) == 0
+    assert nearest_cell(row(1e20, GAP), across) == 1

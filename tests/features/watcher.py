@@ -40,7 +40,7 @@ def lens(
         grid=np.array(grid, dtype=float) if grid else np.zeros(width),
         lattice=np.zeros(width),
         ends=np.tile(ends, (width, 1)),
-        centroids=np.array([np.full(width, -1.0), np.full(width, 1.0)]),
+        cells=np.tile([-1.0, 1.0], (width, 1)),
     )
 
 
