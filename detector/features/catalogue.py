@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,17 +28,33 @@ class Family(StrEnum):
     TIMING = "timing"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RowView:
-    """One client's row of the table, read-only, with the number of cells of its model."""
+    """One client's row of the table as it stands, with the number of cells of its model.
+
+    What is asked again and again is read once: a later state of the row wants another view.
+    """
 
     table: ClientTable
     row: int
     cells: int = 0
 
+    @cached_property
+    def _stats(self) -> list[float]:
+        return self.table.stats[self.row].tolist()
+
+    @cached_property
+    def _probes(self) -> list[int]:
+        return self.table.probes[self.row].tolist()
+
+    @cached_property
+    def values(self) -> tuple[float, ...]:
+        """All features in catalogue order, NaN where the log does not allow one."""
+        return tuple(feature.read(self) for feature in CATALOGUE)
+
     def stat(self, stat: Stat) -> float:
         """Return one column of the statistics."""
-        return float(self.table.stats[self.row, stat])
+        return self._stats[stat]
 
     def trace(self, column: Trace) -> float:
         """Return one column of the trace of conspicuous queries."""
@@ -45,13 +62,12 @@ class RowView:
 
     def share(self, probes: frozenset[Probe]) -> float:
         """Return the share of the client's inputs seen as one of these probes."""
-        counts = self.table.probes[self.row]
-        total = float(counts.sum())
-        return float(sum(counts[probe] for probe in probes)) / total if total else 0.0
+        total = float(sum(self._probes))
+        return float(self.count(probes)) / total if total else 0.0
 
     def count(self, probes: frozenset[Probe]) -> int:
         """Return how many of the client's inputs were seen as one of these probes."""
-        return int(sum(self.table.probes[self.row, probe] for probe in probes))
+        return sum(self._probes[probe] for probe in probes)
 
     def top_class(self) -> int:
         """Return the score column that climbed most often."""
@@ -213,10 +229,10 @@ CATALOGUE: tuple[Feature, ...] = (
 
 def read_features(view: RowView) -> Mapping[str, float]:
     """Return every feature that the log allows, by name."""
-    values = {feature.name: feature.read(view) for feature in CATALOGUE}
-    return {name: value for name, value in values.items() if not np.isnan(value)}
+    pairs = zip(CATALOGUE, view.values, strict=True)
+    return {feature.name: value for feature, value in pairs if value == value}
 
 
 def vector(view: RowView) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return all features in catalogue order, 0 where the log does not allow one."""
-    return np.nan_to_num(np.array([feature.read(view) for feature in CATALOGUE]))
+    return np.nan_to_num(np.array(view.values))

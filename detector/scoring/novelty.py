@@ -5,17 +5,56 @@ vectors and calibrated on the other. Live traffic never moves it: it is rebuilt,
 from the vectors that the reference holds.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from river.anomaly import HalfSpaceTrees
 
 from detector.events.batch import Floats
 from detector.features.catalogue import CATALOGUE
+from detector.kit.compiled import compiled
 
 MIN_VECTORS = 40
 TREES = 25
 HEIGHT = 6
 IGNORED = frozenset({"queries"})
+
+
+@compiled
+def _mass(item: Any, features: Any, thresholds: Any, masses: Any, least: float) -> float:
+    """Return the sum over the trees of the mass on the item's path, as river's trees take it.
+
+    Each tree (2^(h + 1) - 1 nodes) is a row, the children of node i at 2 i + 1 and 2 i + 2.
+    """
+    total = 0.0
+    for t in range(len(masses)):
+        node, weight, own = 0, 1.0, 0.0
+        while True:
+            own += masses[t, node] * weight
+            if features[t, node] < 0 or masses[t, node] < least:
+                break
+            low = item[features[t, node]] < thresholds[t, node]
+            node = 2 * node + (1 if low else 2)
+            weight *= 2.0
+        total += own
+    return total
+
+
+def _flatten(trees: HalfSpaceTrees) -> tuple[Any, Any, Any]:
+    """Return each tree's features (-1 for a leaf), thresholds and masses, (trees, nodes)."""
+    place = {feature.name: i for i, feature in enumerate(CATALOGUE)}
+    shape = (len(trees.trees), 2 ** (trees.height + 1) - 1)
+    features, thresholds, masses = np.full(shape, -1), np.zeros(shape), np.zeros(shape)
+    for t, tree in enumerate(trees.trees):
+        level = [tree]
+        for begin in (2**depth - 1 for depth in range(trees.height + 1)):
+            for i, node in enumerate(level, begin):
+                masses[t, i] = node.r_mass
+                if begin < 2**trees.height - 1:
+                    features[t, i], thresholds[t, i] = place[node.feature], node.threshold
+            level = [child for node in level for child in getattr(node, "children", ())]
+    return features, thresholds, masses
 
 
 class NoveltyModel:
@@ -29,6 +68,7 @@ class NoveltyModel:
         self._trees = HalfSpaceTrees(n_trees=TREES, height=HEIGHT, window_size=len(learn), seed=0)
         for item in learn:
             self._trees.learn_one(self._inputs(item))
+        self._forest = _flatten(self._trees)
         self._benign = np.sort([self.score(item) for item in vectors[1::2]])
 
     @property
@@ -36,15 +76,19 @@ class NoveltyModel:
         """Number of benign profiles behind the p-value."""
         return len(self._benign)
 
-    def _inputs(self, item: NDArray[np.float64]) -> dict[str, float]:
+    def _unit(self, item: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the features in [0, 1], as the trees expect; beyond the benign range is an end."""
-        values = np.clip((item - self._low) / self._span, 0.0, 1.0)
-        pairs = zip(CATALOGUE, values, strict=True)
-        return {f.name: float(v) for f, v in pairs if f.name not in IGNORED}
+        return np.clip((item - self._low) / self._span, 0.0, 1.0)
+
+    def _inputs(self, item: NDArray[np.float64]) -> dict[str, float]:
+        pairs = zip(CATALOGUE, self._unit(item).tolist(), strict=True)
+        return {f.name: v for f, v in pairs if f.name not in IGNORED}
 
     def score(self, item: NDArray[np.float64]) -> float:
         """Return the trees' anomaly score in [0, 1] of one client vector."""
-        return float(self._trees.score_one(self._inputs(item)))
+        # The trees never learn again, so that arrays of them score alike, twenty times faster.
+        mass = _mass(self._unit(item), *self._forest, float(self._trees.size_limit))
+        return 1.0 - mass / self._trees._max_score
 
     def p_value(self, item: NDArray[np.float64]) -> float:
         """Return the conformal p-value of a client vector being benign."""
