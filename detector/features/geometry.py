@@ -80,7 +80,7 @@ def resemble(a: Any, b: Any) -> tuple[int, float]:
         part = part if part < one else one
         square += part if differ else np.float32(0.0)
         changed += np.int32(differ)
-    return changed, square
+    return int(changed), float(square)
 
 
 @compiled

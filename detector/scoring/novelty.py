@@ -78,7 +78,7 @@ class NoveltyModel:
 
     def _unit(self, item: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the features in [0, 1], as the trees expect; beyond the benign range is an end."""
-        return np.clip((item - self._low) / self._span, 0.0, 1.0)
+        return np.asarray(np.clip((item - self._low) / self._span, 0.0, 1.0), dtype=np.float64)
 
     def _inputs(self, item: NDArray[np.float64]) -> dict[str, float]:
         pairs = zip(CATALOGUE, self._unit(item).tolist(), strict=True)
@@ -88,7 +88,7 @@ class NoveltyModel:
         """Return the trees' anomaly score in [0, 1] of one client vector."""
         # The trees never learn again, so that arrays of them score alike, twenty times faster.
         mass = _mass(self._unit(item), *self._forest, float(self._trees.size_limit))
-        return 1.0 - mass / self._trees._max_score
+        return float(1.0 - mass / self._trees._max_score)
 
     def p_value(self, item: NDArray[np.float64]) -> float:
         """Return the conformal p-value of a client vector being benign."""

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 
 from detector.events.batch import category_code
 from detector.features import geometry
-from detector.features.geometry import nearest_cell, project, stride
+from detector.features.geometry import (
+    ESTIMATE,
+    nearest_cell,
+    project,
+    resemble,
+    stride,
+)
 
 GAP = float("nan")
 CAR, HOUSE = category_code("car"), category_code("house")
@@ -215,3 +221,17 @@ def test_the_nearest_cell_takes_gaps_categories_and_wild_values() -> None:
     across = np.array([[0.0, 10.0], [0.0, 0.0]])
     assert nearest_cell(row(GAP, CAR), across) == 0
     assert nearest_cell(row(1e20, GAP), across) == 1
+
+
+def test_the_estimate_of_a_distance_agrees_with_the_distance() -> None:
+    rng = np.random.default_rng(2)
+    odd = np.array([GAP, CAR, 1e29, -1e29, np.inf, 0.0], dtype=np.float32)
+    for width in (1, 7, 30, 64):
+        for z in rng.normal(size=(50, width)).astype(np.float32):
+            other = z + rng.normal(size=width).astype(np.float32) * (rng.random(width) < 0.5)
+            other[rng.random(width) < 0.1] = rng.choice(odd)
+            z[rng.random(width) < 0.1] = rng.choice(odd)
+            changed, _, square = compare(z, other, np.inf)
+            estimated, estimate = resemble(z, other)
+            assert estimated == changed
+            assert abs(estimate - square) <= ESTIMATE * square

@@ -37,6 +37,13 @@ def test_the_model_is_the_same_every_time_and_scoring_does_not_move_it() -> None
     assert first == [one.score(item) for item in probe]
 
 
+def test_scores_are_those_of_the_trees() -> None:
+    model = fit_novelty(vectors(200, 5))
+    assert model is not None
+    for item in np.random.default_rng(6).uniform(-0.5, 1.5, size=(200, WIDTH)):
+        assert model.score(item) == model._trees.score_one(model._inputs(item))
+
+
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_vectors_that_are_all_alike_do_not_break_it(value: float) -> None:
     model = fit_novelty(np.full((100, WIDTH), value))
