@@ -31,6 +31,21 @@ NORMAL_TABLE = ndtri((np.arange(KNOTS) + 0.5) / KNOTS)
 
 
 @compiled
+def _first_at_least(values: Any, x: float) -> int:
+    """Return where the first of the sorted numbers stands that is x or more; their count if none.
+
+    Neither may be NaN: numpy's search looks out for that, which takes time.
+    """
+    low, size = 0, len(values)
+    while size > 0:
+        half = size // 2
+        below = values[low + half] < x
+        low = low + half + 1 if below else low
+        size = size - half - 1 if below else half
+    return low
+
+
+@compiled
 def _normal_score(x: float, knots: Any, scale: float, table: Any) -> float:
     """Normal score of x by linear interpolation in the quantiles, extended beyond the support."""
     last = len(knots) - 1
@@ -38,10 +53,12 @@ def _normal_score(x: float, knots: Any, scale: float, table: Any) -> float:
         return table[0] - min((knots[0] - x) / scale, 3.0)
     if x > knots[last]:
         return table[last] + min((x - knots[last]) / scale, 3.0)
-    left = np.searchsorted(knots, x, side="left")
+    left = _first_at_least(knots, x)
     if knots[left] == x:
-        right = np.searchsorted(knots, x, side="right")
-        return 0.5 * (table[left] + table[right - 1])
+        right = left
+        while right < last and knots[right + 1] == x:
+            right += 1
+        return 0.5 * (table[left] + table[right])
     span = knots[left] - knots[left - 1]
     part = (x - knots[left - 1]) / span if span > 0 else 0.5
     return table[left - 1] + part * (table[left] - table[left - 1])
@@ -68,6 +85,16 @@ def _rarity(x: float, codes: Any, rarity: Any) -> float:
 
 
 @compiled
+def _apply(columns: Any, scores: Any, out: Any) -> None:
+    """Fill out (d,) with the matrix of these columns (d, d) times the scores (d,)."""
+    out[:] = 0.0
+    for k in range(len(scores)):
+        share, column = scores[k], columns[k]
+        for j in range(len(out)):
+            out[j] += column[j] * share
+
+
+@compiled
 def measures(
     cells: Any, scores: Any, precision: Any, f: Any, ceiling: float, slack: float, out: Any
 ) -> None:
@@ -78,6 +105,9 @@ def measures(
     """
     knots, scale, missing, categories, rarity, limits = f
     n, d = cells.shape
+    # Column by column, so that all residuals grow at once and each in the order of the fields.
+    columns = np.ascontiguousarray(precision.T)
+    residuals = np.empty(d)
     for i in range(n):
         beyond = 0.0
         rare = 0.0
@@ -98,13 +128,11 @@ def measures(
                 if over > slack:
                     beyond += 1.0 + min(over, 3.0)
         total = 0.0
+        _apply(columns, scores[i], residuals)
         for j in range(d):
-            row = 0.0
-            for k in range(d):
-                row += precision[j, k] * scores[i, k]
-            total += row * scores[i, j]
+            total += residuals[j] * scores[i, j]
             number = not (np.isnan(cells[i, j]) or cells[i, j] < ceiling)
-            broken += number and abs(row) > limits[j]
+            broken += number and abs(residuals[j]) > limits[j]
         out[i, 0] = beyond
         out[i, 1] = total
         out[i, 2] = rare
@@ -119,7 +147,7 @@ def tail_shares(values: Any, calibration: Any, out: Any) -> None:
         smallest = 1.0
         for c in range(calibration.shape[0]):
             # A hair of slack keeps rounding from turning a tie into an exceedance.
-            below = np.searchsorted(calibration[c], values[i, c] * (1.0 - 1e-9), side="left")
+            below = _first_at_least(calibration[c], values[i, c] * (1.0 - 1e-9))
             smallest = min(smallest, (1.0 + m - below) / (1.0 + m))
         out[i] = smallest
 
