@@ -171,9 +171,19 @@ class Decoder:
     def dead_letter(self, record: Record, error: DecodeError) -> DeadLetter:
         """Return what is kept of a record that cannot be used."""
         body = record.value or b""
-        kept = body[: self._limits.kept_bytes]
-        size = len(body) if record.fault is None else record.fault.size
-        return DeadLetter(record.position, error.reason, error.path, error.detail, kept, size)
+        most = self._limits.kept_bytes
+        headers = sum(len(name) + len(value) for name, value in record.headers)
+        return DeadLetter(
+            position=record.position,
+            reason=error.reason,
+            path=error.path,
+            detail=error.detail,
+            body=body[:most],
+            size=len(body) if record.fault is None else record.fault.size,
+            key=record.key if record.key is None or len(record.key) <= most else None,
+            headers=record.headers if headers <= most else None,
+            timestamp_ms=record.timestamp_ms,
+        )
 
     def _carefully(self, body: bytes, ceiling: int) -> PredictionEvent:
         """Look again at what the strict parse refused: an envelope, or unknown or bad fields."""

@@ -81,6 +81,9 @@ class DeadLetter:
         detail: Sentence for a person.
         body: The first bytes of the record, as received (bounded by the decoder).
         size: Full size of the record's body in bytes.
+        key: The record's partitioning key, if any.
+        headers: The record's headers; None when they were too large to keep.
+        timestamp_ms: The broker's timestamp, milliseconds since the epoch; None for files.
     """
 
     position: Position
@@ -89,3 +92,12 @@ class DeadLetter:
     detail: str
     body: bytes
     size: int
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] | None = ()
+    timestamp_ms: int | None = None
+
+    def record(self) -> Record | None:
+        """The record as it was read, or None when not all of it was kept."""
+        if len(self.body) != self.size or self.headers is None:
+            return None
+        return Record(self.position, self.body, self.key, self.headers, self.timestamp_ms)

@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from detector.events.model import ClientKey, ModelKey
-from detector.events.record import DeadLetter, Partition, Record
+from detector.events.record import DeadLetter, Partition, Position, Record
 from detector.incidents.model import Incident, IncidentChange, Severity, Stage, TimelineEntry
+from detector.pipeline.dead_letters import DeadLetterQuery, Settlement, StoredDeadLetter
 from detector.pipeline.partitions import Partitions, Snapshots
 from detector.scoring.finding import AttackClass
 
@@ -75,15 +76,35 @@ class Source(Protocol):
         ...
 
 
-class DeadLetters(Protocol):
-    """Records that could not be used."""
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a listing; `next_cursor` is None on the last."""
 
-    def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Store them; the same position twice is stored once."""
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+class DeadLetters(Protocol):
+    """Records that could not be used, and what became of them."""
+
+    def add(self, letters: Sequence[DeadLetter], received_at: datetime) -> None:
+        """Store them, unsettled; the same position twice is stored once."""
         ...
 
-    def counts(self) -> Mapping[str, int]:
-        """Number of dead letters by reason."""
+    def get(self, position: Position) -> StoredDeadLetter | None:
+        """Return the dead letter of that position, or None."""
+        ...
+
+    def list(self, query: DeadLetterQuery) -> Page[StoredDeadLetter]:
+        """Return one page; raises `ConfigurationError` for an `after` or limit that is no good."""
+        ...
+
+    def counts(self, query: DeadLetterQuery | None = None) -> Mapping[str, int]:
+        """Number of dead letters by reason; of all when None. `after` and `limit` play no part."""
+        ...
+
+    def settle(self, position: Position, settlement: Settlement) -> bool:
+        """Note what became of it; False when it was settled already or does not exist."""
         ...
 
 
@@ -106,14 +127,6 @@ class IncidentQuery:
     opened_before: datetime | None = None
     after: str | None = None
     limit: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a listing; `next_cursor` is None on the last."""
-
-    items: tuple[T, ...]
-    next_cursor: str | None
 
 
 class Incidents(Protocol):

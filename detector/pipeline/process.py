@@ -149,7 +149,7 @@ class BatchOutcome:
         for frozen in self.detections.frozen:
             self._freeze(transaction, frozen)
         if self.dead_letters:
-            transaction.dead_letters.add(self.dead_letters)
+            transaction.dead_letters.add(self.dead_letters, self.at)
         if self.before is not None and not transaction.snapshots.kept(self.ownership.partition):
             transaction.snapshots.save(self.ownership, self.before)
         for adoption in self.adoptions:

@@ -1,15 +1,14 @@
-"""Positions of the log and the records that could not be used."""
+"""Positions of the log's partitions and who may move them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, select, update
 
-from detector.events.record import DeadLetter, Partition
+from detector.events.record import Partition
 from detector.kit.errors import StaleEpochError
 from detector.pipeline.partitions import LogGap, Ownership, PartitionCounts
-from detector.storage.rows import dead_letter_to_row
-from detector.storage.tables import dead_letters, log_gaps, partitions
+from detector.storage.tables import log_gaps, partitions
 from detector.storage.upsert import upsert
 
 
@@ -122,25 +121,3 @@ def _update(connection: Connection, ownership: Ownership, **values: object) -> N
         raise StaleEpochError(
             f"partition {number} of {topic} is not owned under epoch {ownership.epoch} any more"
         )
-
-
-class SqlDeadLetters:
-    """The port `DeadLetters` over one connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Store them; the same position twice is stored once."""
-        if letters:
-            statement = upsert(self._connection, dead_letters).on_conflict_do_nothing()
-            self._connection.execute(statement, [dead_letter_to_row(each) for each in letters])
-
-    def counts(self) -> Mapping[str, int]:
-        """Number of dead letters by reason."""
-        rows = self._connection.execute(
-            select(dead_letters.c.reason, func.count().label("number")).group_by(
-                dead_letters.c.reason
-            )
-        )
-        return {row.reason: row.number for row in rows}

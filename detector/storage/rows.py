@@ -1,14 +1,16 @@
 """One `…_to_row` and `…_from_row` pair for every shape that is stored."""
 
 import math
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
 
 from detector.events.model import ClientKey, ModelKey
-from detector.events.record import DeadLetter
+from detector.events.record import DeadLetter, Position
 from detector.incidents.identity import client_key
 from detector.incidents.model import (
     Incident,
@@ -20,10 +22,13 @@ from detector.incidents.model import (
     TimelineKind,
     Verdict,
 )
+from detector.pipeline.dead_letters import Fate, Settlement, StoredDeadLetter
 from detector.pipeline.ports import ClientProfile, OutboxMessage, ReferenceInfo, ReferenceStatus
 from detector.scoring.finding import AttackClass, Evidence, LogRange
 
 Row = dict[str, Any]
+_PLAIN = ("reason", "path", "detail", "body", "size", "key", "timestamp_ms")
+"""Columns of `dead_letters` that are stored as they are."""
 
 
 def incident_to_row(incident: Incident) -> Row:
@@ -145,16 +150,33 @@ def message_from_row(row: RowMapping) -> OutboxMessage:
     return OutboxMessage(**{field.name: row[field.name] for field in fields(OutboxMessage)})
 
 
-def dead_letter_to_row(letter: DeadLetter) -> Row:
-    """Columns of `dead_letters`."""
-    return {
-        **letter.position._asdict(),
-        "reason": letter.reason,
-        "path": letter.path,
-        "detail": letter.detail,
-        "body": letter.body,
-        "size": letter.size,
-    }
+def dead_letter_to_row(letter: DeadLetter, received_at: datetime) -> Row:
+    """Columns of `dead_letters` that a new dead letter sets; headers' values are Base64."""
+    row = {field.name: getattr(letter, field.name) for field in fields(letter)}
+    position: Position = row.pop("position")
+    return row | position._asdict() | {"headers": _packed(letter), "received_at": received_at}
+
+
+def dead_letter_from_row(row: RowMapping) -> StoredDeadLetter:
+    """The dead letter of a row."""
+    settlement = None
+    if row["settled_at"] is not None:
+        settlement = Settlement(
+            Fate(row["settlement"]), row["settled_at"], row["settled_by"], row["settlement_note"]
+        )
+    headers = row["headers"]
+    letter = DeadLetter(
+        position=Position(row["topic"], row["partition"], row["offset"]),
+        headers=None if headers is None else tuple((n, b64decode(v)) for n, v in headers),
+        **{name: row[name] for name in _PLAIN},
+    )
+    return StoredDeadLetter(letter, row["received_at"], settlement)
+
+
+def _packed(letter: DeadLetter) -> list[list[str]] | None:
+    if letter.headers is None:
+        return None
+    return [[name, b64encode(value).decode()] for name, value in letter.headers]
 
 
 def _finite(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -10,10 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.storage import migrate
 from detector.storage.clients import SqlClients
+from detector.storage.dead_letters import SqlDeadLetters
 from detector.storage.engine import in_memory, is_recoverable, make_engine
 from detector.storage.incidents import SqlIncidents
 from detector.storage.outbox import SqlOutbox
-from detector.storage.partitions import SqlDeadLetters, SqlPartitions
+from detector.storage.partitions import SqlPartitions
 from detector.storage.references import SqlReferences
 from detector.storage.snapshots import SqlSnapshots
 

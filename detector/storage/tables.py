@@ -194,6 +194,15 @@ dead_letters = Table(
     Column("detail", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("key", LargeBinary),
+    Column("headers", JSON(none_as_null=True)),
+    Column("timestamp_ms", BigInteger),
+    Column("received_at", UtcTime, nullable=False),
+    Column("settled_at", UtcTime),
+    Column("settlement", String(16)),
+    Column("settled_by", Text),
+    Column("settlement_note", Text),
+    Index("ix_dead_letters_received_at_place", "received_at", "topic", "partition", "offset"),
 )
 
 clients = Table(

@@ -1,14 +1,12 @@
 """A `Store` in memory that passes the same conformance suite as the databases."""
 
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
 from detector.events.model import ClientKey, ModelKey
-from detector.events.record import DeadLetter
 from detector.incidents.model import Incident, IncidentChange, Severity, Stage, TimelineEntry
 from detector.kit.errors import ConflictError, NotFoundError
 from detector.pipeline.ports import (
@@ -20,6 +18,7 @@ from detector.pipeline.ports import (
     ReferenceStatus,
 )
 from detector.storage.cursor import decode_cursor, encode_cursor, require_limit
+from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.partitions import FakePartitions, FakeSnapshots
 from tests.fakes.tables import Tables
 
@@ -113,18 +112,6 @@ def _matches(incident: Incident, query: IncidentQuery) -> bool:
         and (query.opened_from is None or incident.opened_at >= query.opened_from)
         and (query.opened_before is None or incident.opened_at < query.opened_before)
     )
-
-
-class FakeDeadLetters:
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    def add(self, letters: Sequence[DeadLetter]) -> None:
-        for letter in letters:
-            self._tables.dead_letters.setdefault(letter.position, letter)
-
-    def counts(self) -> Mapping[str, int]:
-        return Counter(letter.reason for letter in self._tables.dead_letters.values())
 
 
 class FakeClients:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from detector.events.model import ClientKey, ModelKey
-from detector.events.record import DeadLetter, Partition, Position
+from detector.events.record import Partition, Position
 from detector.incidents.model import Incident, TimelineEntry
 from detector.kit.errors import StaleEpochError
+from detector.pipeline.dead_letters import StoredDeadLetter
 from detector.pipeline.partitions import (
     Adoption,
     LogGap,
@@ -35,7 +36,7 @@ class Tables:
         default_factory=dict
     )
     adoptions: dict[Partition, frozenset[Adoption]] = field(default_factory=dict)
-    dead_letters: dict[Position, DeadLetter] = field(default_factory=dict)
+    dead_letters: dict[Position, StoredDeadLetter] = field(default_factory=dict)
     profiles: dict[ClientKey, ClientProfile] = field(default_factory=dict)
     references: dict[tuple[ModelKey, int], tuple[ReferenceInfo, bytes]] = field(
         default_factory=dict

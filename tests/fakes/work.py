@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from detector.events.record import DeadLetter, Partition, Position, Record
 from detector.pipeline.partitions import NewSnapshot, Ownership, SnapshotInfo
 from detector.pipeline.ports import Transaction
+
+RECEIVED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -36,7 +39,7 @@ class Seen:
         assert self.next_offset is not None
         letters = [DeadLetter(r.position, "seen", "$", "", b"", 0) for r in self.records]
         known = transaction.dead_letters.counts().get("seen", 0)
-        transaction.dead_letters.add(letters)
+        transaction.dead_letters.add(letters, RECEIVED_AT)
         assert transaction.dead_letters.counts()["seen"] == known + len(letters), "applied twice"
         transaction.partitions.advance(self.ownership, self.next_offset, self.events)
 

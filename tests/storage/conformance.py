@@ -14,6 +14,7 @@ from detector.kit.errors import ConfigurationError, ConflictError, NotFoundError
 from detector.pipeline.ports import IncidentQuery, ReferenceStatus, Store
 from detector.scoring.finding import AttackClass
 from tests.incidents.findings import CLIENT
+from tests.storage.dead_letter_conformance import DeadLetterConformance
 from tests.storage.partition_conformance import HERE, PartitionConformance
 from tests.storage.shapes import (
     ABROAD,
@@ -41,7 +42,7 @@ def saved(store: Store, *changes: IncidentChange) -> Incident:
     return changes[-1].incident
 
 
-class StoreConformance(PartitionConformance):
+class StoreConformance(PartitionConformance, DeadLetterConformance):
     """Subclasses provide the fixture `store`, an empty one."""
 
     # Incidents
@@ -195,14 +196,6 @@ class StoreConformance(PartitionConformance):
             assert list(find(SOON, Severity.CRITICAL, 2)) == []
             assert len(list(find(SOON, Severity.LOW, 3))) == 2
 
-    def test_a_dead_letter_is_stored_once(self, store: Store) -> None:
-        for _ in range(2):
-            with store.transaction() as transaction:
-                transaction.dead_letters.add([letter(1), letter(2), letter(2), letter(3, "depth")])
-                transaction.dead_letters.add([])
-        with store.transaction() as transaction:
-            assert dict(transaction.dead_letters.counts()) == {"missing_field": 2, "depth": 1}
-
     # Clients and references
 
     def test_the_newest_profile_replaces_the_older_one(self, store: Store) -> None:
@@ -311,7 +304,7 @@ class StoreConformance(PartitionConformance):
                 transaction.incidents.save(opened())
                 ownership = transaction.partitions.claim(HERE)
                 transaction.partitions.advance(ownership, 5)
-                transaction.dead_letters.add([letter(1)])
+                transaction.dead_letters.add([letter(1)], NOW)
                 transaction.clients.put([profile()])
                 transaction.references.add(reference("a"), b"one")
                 raise InterruptionError

@@ -38,9 +38,12 @@ def reference(digest: str, status: ReferenceStatus = ReferenceStatus.ACTIVE) -> 
     return ReferenceInfo(MODEL, 99, status, NOW, 1000, 20, "build", digest, summary)
 
 
-def letter(offset: int, reason: str = "missing_field") -> DeadLetter:
-    position = Position("predictions", 0, offset)
-    return DeadLetter(position, reason, "$.client_id", AWKWARD, b"\x00\xff", 2**40)
+def letter(offset: int, reason: str = "missing_field", partition: int = 0) -> DeadLetter:
+    position = Position("predictions", partition, offset)
+    headers = (("ce_id", b"\x00\xff"), ("ce_id", b""), (AWKWARD, b"1"))
+    return DeadLetter(
+        position, reason, "$.client_id", AWKWARD, b"\x00\xff", 2**40, b"\xfe", headers, 2**41
+    )
 
 
 def message(incident_id: str, name: str, due_at: datetime = NOW, level: int = 1) -> OutboxMessage:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from detector.events.record import Partition
+from detector.events.record import Partition, Position
 from detector.incidents.model import Incident
 from detector.kit.errors import ConfigurationError
 from detector.pipeline.partitions import Adoption, LogGap, NewSnapshot
@@ -35,7 +35,7 @@ def populate(url: str) -> None:
         transaction.partitions.note_gap(LogGap(partition, 1, 2, NOW))
         transaction.snapshots.save(ownership, NewSnapshot(1, True, b"header", [b"part"]))
         transaction.snapshots.adopt(ownership, Adoption(1, MODEL, "digest"))
-        transaction.dead_letters.add([letter(1)])
+        transaction.dead_letters.add([letter(1)], NOW)
         transaction.clients.put([profile()])
         transaction.references.add(reference("a"), b"one")
         transaction.outbox.put([message(change.incident.incident_id, "m")])
@@ -68,6 +68,25 @@ def test_up_down_and_up_again_on_populated_data(url: str) -> None:
     migrate.upgrade(url)
     populate(url)
     assert rows(url) == dict.fromkeys(metadata.tables, 1)
+
+
+def test_dead_letters_of_the_first_schema_stay(url: str) -> None:
+    migrate.upgrade(url)
+    migrate.downgrade(url, "0001")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO dead_letters VALUES ('t', 0, 7, 'depth', '$', 'deep', :body, 2)"),
+            {"body": b"[["},
+        )
+    engine.dispose()
+    migrate.upgrade(url)
+    store = open_store(url)
+    with store.transaction() as transaction:
+        stored = transaction.dead_letters.get(Position("t", 0, 7))
+    store.close()
+    assert stored is not None
+    assert (stored.letter.body, stored.letter.headers, stored.settlement) == (b"[[", None, None)
 
 
 def test_migrations_and_tables_agree(url: str) -> None:
