@@ -35,7 +35,7 @@ from detector.events.record import Position, Record
 from detector.incidents.aggregate import IncidentPolicy, event_time
 from detector.incidents.correlate import absorb
 from detector.incidents.model import Incident, Severity
-from detector.kit.clock import SystemClock
+from detector.kit.clock import Clock, SystemClock
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import build_detection
@@ -329,8 +329,14 @@ def processor(
     clock = SystemClock()
     triage = Triage(TriagePolicy(notify_from=settings.webhook_min_severity), clock)
     new_detection = partial(build_detection, _detection_policy(settings))
-    decoder = Decoder(now_ms=lambda: int(clock.now().timestamp() * 1000))
-    return PartitionProcessor(Parts(decoder, new_detection, triage, clock, metrics), anew)
+    return PartitionProcessor(
+        Parts(event_decoder(clock), new_detection, triage, clock, metrics), anew
+    )
+
+
+def event_decoder(clock: Clock) -> Decoder:
+    """A decoder that believes no event from the future."""
+    return Decoder(now_ms=lambda: int(clock.now().timestamp() * 1000))
 
 
 def _detection_policy(settings: Settings) -> DetectionPolicy:

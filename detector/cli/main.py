@@ -13,6 +13,7 @@ import typer
 from detector import __version__
 from detector.cli import (
     demo,
+    dlq,
     evaluate,
     incidents,
     inspect,
@@ -48,6 +49,7 @@ app.command("produce")(produce.produce)
 app.command("migrate")(migrate.migrate)
 app.add_typer(reference.app, name="reference")
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(dlq.app, name="dlq")
 
 
 def _version(wanted: bool) -> None:

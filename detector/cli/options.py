@@ -1,7 +1,7 @@
 """Settings as options: a command names the groups it takes and receives one `Settings`."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import wraps
 from typing import Annotated, Any, get_type_hints
 
@@ -16,15 +16,17 @@ QUIET: Mapping[str, object] = {"log_level": "WARNING"}
 
 
 def with_settings(
-    *groups: str, defaults: Mapping[str, object] | None = None
+    *groups: str, defaults: Mapping[str, object] | None = None, without: Collection[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of these groups (and of logging) and, from them, `settings`.
 
     The options stay text: `Settings.load` reads them, and an option that was not given leaves the
-    word to the environment, and the environment to `defaults` before the general ones. Typer sees
-    them through the command's signature.
+    word to the environment, and the environment to `defaults` before the general ones. Settings
+    named in `without` are no options of the command. Typer sees them through the command's
+    signature.
     """
     chosen = [item for item in all_settings() if item.group in (*groups, "logging")]
+    chosen = [item for item in chosen if item.name not in without]
     options = [parameter for setting in chosen for parameter in _parameters(setting)]
     names = [parameter.name for parameter in options]
 

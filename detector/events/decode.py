@@ -172,7 +172,7 @@ class Decoder:
         """Return what is kept of a record that cannot be used."""
         body = record.value or b""
         most = self._limits.kept_bytes
-        headers = sum(len(name) + len(value) for name, value in record.headers)
+        beside = len(record.key or b"") + sum(len(n) + len(v) for n, v in record.headers)
         return DeadLetter(
             position=record.position,
             reason=error.reason,
@@ -180,8 +180,8 @@ class Decoder:
             detail=error.detail,
             body=body[:most],
             size=len(body) if record.fault is None else record.fault.size,
-            key=record.key if record.key is None or len(record.key) <= most else None,
-            headers=record.headers if headers <= most else None,
+            key=record.key if beside <= most else None,
+            headers=record.headers if beside <= most else None,
             timestamp_ms=record.timestamp_ms,
         )
 

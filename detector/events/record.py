@@ -82,7 +82,7 @@ class DeadLetter:
         body: The first bytes of the record, as received (bounded by the decoder).
         size: Full size of the record's body in bytes.
         key: The record's partitioning key, if any.
-        headers: The record's headers; None when they were too large to keep.
+        headers: The record's headers; None when they and the key were too large to keep.
         timestamp_ms: The broker's timestamp, milliseconds since the epoch; None for files.
     """
 

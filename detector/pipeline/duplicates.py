@@ -48,7 +48,7 @@ class SourcePositions:
 
     def fresh(self, records: Sequence[Record]) -> list[Record]:
         """Return the records that are not repeats of earlier ones, in order."""
-        if not any([record.headers for record in records]):
+        if not any(record.headers for record in records):
             return list(records)
         return [record for record in records if not record.headers or self._is_fresh(record)]
 
