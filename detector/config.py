@@ -183,6 +183,12 @@ class Settings:
     kafka_fetch_wait: float = _setting(
         "kafka", 0.1, _duration, "How long the broker may gather records before it answers a fetch"
     )
+    kafka_unkeyed: str = _setting(
+        "kafka",
+        "refuse",
+        _choice("refuse", "allow"),
+        "refuse or allow to read a topic whose records are not keyed by client",
+    )
     kafka_security_protocol: str = _setting(
         "kafka",
         "PLAINTEXT",

@@ -20,6 +20,7 @@ from detector.cli import (
     migrate,
     produce,
     reference,
+    rekey,
     replay,
     service,
 )
@@ -46,6 +47,7 @@ app.command("consume")(service.consume)
 app.command("serve")(service.serve)
 app.command("run")(service.run)
 app.command("produce")(produce.produce)
+app.command("rekey")(rekey.rekey)
 app.command("migrate")(migrate.migrate)
 app.add_typer(reference.app, name="reference")
 app.add_typer(incidents.app, name="incidents")

@@ -61,6 +61,11 @@ class StreamMetrics:
             "querywatch_clients_held", "Clients kept in detection's state.", registry=registry
         )
         self._keep_state(registry)
+        self.key_purity = Gauge(
+            "querywatch_key_purity",
+            "Share of sampled events whose record has the key that their client had first.",
+            registry=registry,
+        )
         self._count_trouble(registry)
 
     def _keep_state(self, registry: CollectorRegistry) -> None:
@@ -109,3 +114,31 @@ class StreamMetrics:
             "Owned partitions that are not read because too many of their records are unusable.",
             registry=registry,
         )
+
+
+class RekeyMetrics:
+    """What a process counts that copies a topic."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the metrics; a registry takes them once."""
+        self._copied = Gauge(
+            "querywatch_rekey_copied_records",
+            "Records copied and confirmed since the start.",
+            registry=registry,
+        )
+        self._undecodable = Gauge(
+            "querywatch_rekey_undecodable_records",
+            "Of the copied records, those that are no valid events.",
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "querywatch_rekey_lag_records",
+            "Records of the source that were not yet read.",
+            registry=registry,
+        )
+
+    def show(self, copied: int, undecodable: int, lag: int) -> None:
+        """Set what stands now."""
+        self._copied.set(copied)
+        self._undecodable.set(undecodable)
+        self._lag.set(lag)

@@ -56,10 +56,13 @@ def rekeyed(record: Record, event: PredictionEvent | None) -> Copy:
 def replayed(record: Record, event: PredictionEvent) -> Copy:
     """A dead letter's record, to stand where its client's others do, marked with its place.
 
+    It keeps its key, unless it has none or was rekeyed: then its client was not known, and is now.
     It is written with the time of writing: under its own, it might expire before it is read.
     """
+    was_rekeyed = any(name == SOURCE_HEADER for name, _ in record.headers)
+    key = client_bytes(event) if was_rekeyed or record.key is None else record.key
     headers = (*_foreign_headers(record), (REPLAY_HEADER, place_header(record.position)))
-    return Copy(record.key or client_bytes(event), record.value, headers, None)
+    return Copy(key, record.value, headers, None)
 
 
 def _foreign_headers(record: Record) -> tuple[tuple[str, bytes], ...]:

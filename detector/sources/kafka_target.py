@@ -43,12 +43,11 @@ class KafkaTarget:
     """
 
     def __init__(self, settings: KafkaSettings, topic: str, stop: Event | None = None) -> None:
-        options = settings.consumer_options()
-        shared = {name: value for name, value in options.items() if name.startswith(_SHARED)}
+        shared = _shared(settings)
         self._topic = topic
         self._stop = stop or Event()
         try:
-            self.partitions, most = _described(shared, topic)
+            most = _require(shared, topic)
             self._producer = KafkaProducer(
                 **shared,
                 acks="all",
@@ -117,22 +116,31 @@ class KafkaTarget:
             return
 
 
-def _described(shared: dict[str, Any], topic: str) -> tuple[int, int]:
-    """Return the topic's partitions and the largest batch that it takes, bytes."""
+def require_topic(settings: KafkaSettings, topic: str) -> None:
+    """Raise `ConfigurationError` when there is no such topic, saying how to make it."""
+    try:
+        _require(_shared(settings), topic)
+    except KafkaError as error:
+        raise RecoverableError(f"Kafka does not answer: {error}") from error
+
+
+def _shared(settings: KafkaSettings) -> dict[str, Any]:
+    """The options that producers and administrators have in common with consumers."""
+    options = settings.consumer_options()
+    return {name: value for name, value in options.items() if name.startswith(_SHARED)}
+
+
+def _require(shared: dict[str, Any], topic: str) -> int:
+    """Return the largest batch that the topic takes, bytes."""
     admin = KafkaAdminClient(**shared)
     try:
-        found = [t for t in admin.describe_topics([topic]) if t.get("partitions")]
-        if not found:
+        if not any(found.get("partitions") for found in admin.describe_topics([topic])):
             raise ConfigurationError(
                 f"there is no topic {topic}; create it: kafka-topics.sh --bootstrap-server "
                 f"{shared['bootstrap_servers'][0]} --create --topic {topic} --partitions N"
             )
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, [_SIZE_NAME])
         configs = admin.describe_configs([resource], config_filter="all")
-        return len(found[0]["partitions"]), _size(configs)
+        return int(configs["topic"][topic][_SIZE_NAME]["value"])
     finally:
         admin.close()
-
-
-def _size(configs: Any) -> int:
-    return int(configs["topic"].popitem()[1][_SIZE_NAME]["value"])

@@ -35,6 +35,7 @@ def test_version(cli: Cli) -> None:
         ("serve",),
         ("run",),
         ("produce",),
+        ("rekey",),
         ("migrate",),
         ("reference", "build"),
         ("reference", "list"),

@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from detector.cli.dlq_render import shown
 from detector.events.decode import Decoder
 from detector.events.limits import Limits
-from detector.events.place import REPLAY_HEADER, SOURCE_HEADER
+from detector.events.place import REPLAY_HEADER
 from detector.events.record import Position, Record
 from detector.pipeline.dead_letters import StoredDeadLetter
 from detector.storage.store import open_store
@@ -147,7 +147,7 @@ def test_replay_sends_the_original_to_its_topic(
 ) -> None:  # fmt: skip
     topic = create_topic(partitions=3)
     monkeypatch.setenv("QUERYWATCH_KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
-    headers = [("trace", b"1"), (SOURCE_HEADER, b"raw/0/1")]
+    headers = [("trace", b"1"), (REPLAY_HEADER, b"raw/0/1")]
     with closing(KafkaProducer(bootstrap_servers=kafka_bootstrap)) as producer:
         producer.send(topic, EVENT % 0, key=b"k", headers=headers, partition=0)
         producer.send(topic, EVENT % 1, partition=1)

@@ -8,7 +8,7 @@ from detector.events.decode import Decoder
 from detector.events.place import REPLAY_HEADER, SOURCE_HEADER
 from detector.events.record import Position, Record
 from detector.kit.errors import RecoverableError
-from detector.pipeline.copies import Copy, rekeyed
+from detector.pipeline.copies import Copy, rekeyed, replayed
 from detector.pipeline.dead_letters import DeadLetterQuery, StoredDeadLetter
 from detector.pipeline.duplicates import SourcePositions
 from detector.pipeline.resend import GONE, Clerk
@@ -123,3 +123,12 @@ def test_copies_carry_one_word_of_where_they_come_from() -> None:
     assert copy == Copy(b"acme/ana", record.value, (("id", b"1"), (SOURCE_HEADER, b"b/0/3")), None)
     assert rekeyed(record, None).key == b"k"
     assert rekeyed(Record(Position("b", 0, 3), None), None).key == b"b/0/3"
+
+
+def test_a_replay_of_what_was_rekeyed_without_a_client_goes_to_its_client() -> None:
+    raw = Record(Position("a", 0, 1), EVENT % b"", None)
+    copy = rekeyed(raw, None)
+    event = Decoder().decode(raw)
+    dead = Record(Position("b", 2, 3), copy.value, copy.key, copy.headers)
+    assert replayed(dead, event).key == b"ana"
+    assert replayed(Record(Position("b", 2, 3), raw.value, b"acme"), event).key == b"acme"
