@@ -40,6 +40,7 @@ from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import build_detection
 from detector.pipeline.escalation import EscalationPolicy, escalate
+from detector.pipeline.keys import KeyWatch
 from detector.pipeline.learn import learn
 from detector.pipeline.learning import DetectionPolicy
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Store
@@ -117,16 +118,21 @@ def file_loop(
     return Loop(source, store, work, SystemClock(), metrics, Event(), policy)
 
 
-def kafka_loop(settings: Settings, store: Store, registry: CollectorRegistry, stop: Event) -> Loop:
-    """A loop that reads the topic until `stop` is set; connects at once."""
-    metrics = StreamMetrics(registry)
+def kafka_loop(
+    settings: Settings, store: Store, metrics: StreamMetrics, stop: Event,
+    keys: KeyWatch | None = None,
+) -> Loop:  # fmt: skip
+    """A loop that reads the topic until `stop` is set; connects at once.
+
+    `keys` measures whether the topic is keyed by client.
+    """
     source = open_kafka_source(settings.kafka_client, kafka_settings(settings))
     policy = LoopPolicy(
         batch_records=settings.batch_size,
         snapshot_seconds=settings.snapshot_interval,
         letter_share=settings.dead_letter_share,
     )
-    work = processor(settings, metrics)
+    work = processor(settings, metrics, keys=keys)
     return Loop(source, store, work, SystemClock(), metrics, stop, policy)
 
 
@@ -323,14 +329,18 @@ def _verdict(finding: Finding, incidents: dict[str, Incident]) -> Verdict:
 
 
 def processor(
-    settings: Settings, metrics: StreamMetrics, *, anew: bool = False
+    settings: Settings,
+    metrics: StreamMetrics,
+    *,
+    anew: bool = False,
+    keys: KeyWatch | None = None,
 ) -> PartitionProcessor:
     """What makes the work of partitions; with `anew` from their beginnings."""
     clock = SystemClock()
     triage = Triage(TriagePolicy(notify_from=settings.webhook_min_severity), clock)
     new_detection = partial(build_detection, _detection_policy(settings))
     return PartitionProcessor(
-        Parts(event_decoder(clock), new_detection, triage, clock, metrics), anew
+        Parts(event_decoder(clock), new_detection, triage, clock, metrics, keys), anew
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from detector import bootstrap
+from detector import bootstrap, bootstrap_copies
 from detector.api.dependencies import Probe
 from detector.api.keys import require_key_off_loopback
 from detector.cli.supervise import Part, supervise
@@ -17,6 +17,8 @@ from detector.config import Settings
 from detector.delivery.service import DeliveryService
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.kit.memory import settle_garbage_collector
+from detector.kit.metrics import StreamMetrics
+from detector.pipeline.keys import KeyWatch
 from detector.pipeline.ports import Store
 
 _log = logging.getLogger(__name__)
@@ -55,13 +57,33 @@ def _open(settings: Settings, *, migrate: bool, patient: bool) -> Store:
 def _reading(
     settings: Settings, store: Store, registry: CollectorRegistry, stop: threading.Event
 ) -> Part:
+    metrics = StreamMetrics(registry)
+
     # The Kafka client is made in the thread that uses it; a broker that is away is waited for.
     def read() -> None:
-        loop = bootstrap.kafka_loop(settings, store, registry, stop)
+        keys = _key_watch(settings, metrics, stop)
+        if keys is None:
+            return
+        loop = bootstrap.kafka_loop(settings, store, metrics, stop, keys)
         settle_garbage_collector()
         loop.run()
 
     return Part("stream", read, stop.set)
+
+
+def _key_watch(
+    settings: Settings, metrics: StreamMetrics, stop: threading.Event
+) -> KeyWatch | None:
+    """Measure how the topic is keyed as soon as a broker answers; None once a stop came first."""
+    wait = FIRST_WAIT_SECONDS
+    while not stop.is_set():
+        try:
+            return bootstrap_copies.key_watch(settings, metrics)
+        except RecoverableError as error:
+            _log.warning("trying again in %.0f s: %s", wait, error)
+        stop.wait(wait)
+        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+    return None
 
 
 def _serving(

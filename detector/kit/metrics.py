@@ -18,6 +18,11 @@ class StreamMetrics:
             ["reason"],
             registry=registry,
         )
+        self.repeated = Counter(
+            "querywatch_records_repeated",
+            "Records dropped because their header names a place that was taken before.",
+            registry=registry,
+        )
         self.unknown_fields = Counter(
             "querywatch_unknown_fields",
             "Fields of stored events that are not part of the event's schema and were ignored.",

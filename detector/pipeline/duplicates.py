@@ -11,13 +11,11 @@ passed: reading one twice can be mended, losing one cannot.
 import logging
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
 from detector.events.place import REPLAY_HEADER, SOURCE_HEADER, header_place, place_header
 from detector.events.record import Partition, Position, Record
-from detector.kit.errors import QuerywatchError
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +25,17 @@ MAX_SOURCES = 1024
 MAX_REPLAYS = 4096
 """Replayed dead letters that are remembered; beyond, the earliest is forgotten."""
 
-_VERSION = 1
 _DIGEST_BYTES = 16
 
 
-class _Saved(msgspec.Struct, array_like=True):
-    version: int
+class SavedCopies(msgspec.Struct, frozen=True):
+    """What has been seen of copied records, to be kept over a restart.
+
+    Attributes:
+        sources: Topic, partition and highest offset of each source, least recently moved first.
+        replays: Digests of the places of replayed dead letters, earliest first, 16 bytes each.
+    """
+
     sources: list[tuple[str, int, int]]
     replays: bytes
 
@@ -46,10 +49,10 @@ class SourcePositions:
         self._highest: dict[Partition, int] = {}
         self._replays: dict[bytes, None] = {}
 
-    def fresh(self, records: Sequence[Record]) -> list[Record]:
+    def fresh(self, records: Sequence[Record]) -> Sequence[Record]:
         """Return the records that are not repeats of earlier ones, in order."""
         if not any(record.headers for record in records):
-            return list(records)
+            return records
         return [record for record in records if not record.headers or self._is_fresh(record)]
 
     def _is_fresh(self, record: Record) -> bool:
@@ -84,33 +87,14 @@ class SourcePositions:
         self._highest[partition] = source.offset
         return True
 
-    def state(self) -> bytes:
-        """What `restore` takes; a few bytes a source partition, 16 a replay."""
+    def save(self) -> SavedCopies:
+        """Return everything that `restore` needs."""
         sources = [(*partition, offset) for partition, offset in self._highest.items()]
-        return msgspec.msgpack.encode(_Saved(_VERSION, sources, b"".join(self._replays)))
+        return SavedCopies(sources, b"".join(self._replays))
 
-    def restore(self, state: bytes) -> None:
-        """Replace what has been seen by a saved state.
-
-        Raises:
-            QuerywatchError: when the bytes are not a state of this version.
-        """
-        saved = _read(state)
+    def restore(self, saved: SavedCopies) -> None:
+        """Go on from what `save` returned."""
         self._highest = {Partition(topic, number): at for topic, number, at in saved.sources}
         digests = saved.replays
         starts = range(0, len(digests), _DIGEST_BYTES)
         self._replays = {digests[start : start + _DIGEST_BYTES]: None for start in starts}
-
-
-def _read(state: bytes) -> _Saved:
-    try:
-        parsed: Any = msgspec.msgpack.decode(state)
-        version = parsed[0] if isinstance(parsed, list) and parsed else None
-        if version != _VERSION:
-            raise QuerywatchError(f"source positions of version {version}, not {_VERSION}")
-        saved = msgspec.convert(parsed, _Saved)
-    except msgspec.MsgspecError as error:
-        raise QuerywatchError(f"source positions cannot be read: {error}") from error
-    if len(saved.replays) % _DIGEST_BYTES:
-        raise QuerywatchError("source positions cannot be read: a replay is cut off")
-    return saved

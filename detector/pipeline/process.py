@@ -44,6 +44,11 @@ class Outcome(Protocol):
         ...
 
     @property
+    def repeated(self) -> int:
+        """How many records said that they are copies of others that came before."""
+        ...
+
+    @property
     def unknown_fields(self) -> int:
         """How often an event held a field that nobody knows; such fields are ignored."""
         ...
@@ -124,6 +129,7 @@ class BatchOutcome:
     replayed: int
     events: int
     rejected: Mapping[str, int]
+    repeated: int
     unknown_fields: int
     last_event_ms: int | None
     detections: Detections

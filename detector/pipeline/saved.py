@@ -16,13 +16,14 @@ from detector.events.record import Position
 from detector.features.rows import Tally
 from detector.features.state import ClientTable
 from detector.kit.errors import QuerywatchError
+from detector.pipeline.duplicates import SavedCopies
 from detector.reference.drift import SavedDrift
 from detector.scoring.clients import SavedRows
 from detector.scoring.evidence import VERDICT, WIDTH
 from detector.scoring.fidelity import SavedSuspect
 from detector.scoring.signs import SIGNS
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Raise it when the same bytes would mean something else: what was saved before is learnt anew."""
 _LEVEL = 1
 _SEAL = 16
@@ -115,12 +116,14 @@ class SavedState(msgspec.Struct, frozen=True):
         layout: What the rows look like.
         watches: The models.
         learning: Those of them without a reference.
+        copies: What the partition has seen of records that were written again.
     """
 
     version: int
     layout: str
     watches: list[SavedWatch]
     learning: list[SavedLearning]
+    copies: SavedCopies
 
 
 def layout() -> str:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from detector.events.decode import Decoder
-from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
-from detector.events.reasons import Reason
-from detector.events.record import DeadLetter, Partition, Record
+from detector.events.record import Partition, Record
 from detector.kit.clock import Clock
-from detector.kit.errors import DecodeError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.detect import Detection, Detections
+from detector.pipeline.detect import Detection
+from detector.pipeline.duplicates import SavedCopies
+from detector.pipeline.intake import Intake, Taken
+from detector.pipeline.keys import KeyWatch
 from detector.pipeline.partitions import Adoption, NewSnapshot, Ownership, SnapshotInfo
 from detector.pipeline.ports import Transaction
 from detector.pipeline.process import BatchOutcome, Triaging
@@ -52,6 +52,7 @@ class Parts:
         triage: From findings to incidents.
         clock: What time it is.
         metrics: Where lost state is counted.
+        keys: Who measures whether the topic is keyed by client, if anyone.
     """
 
     decoder: Decoder
@@ -59,6 +60,7 @@ class Parts:
     triage: Triaging
     clock: Clock
     metrics: StreamMetrics
+    keys: KeyWatch | None = None
 
 
 class PartitionProcessor:
@@ -102,7 +104,7 @@ class PartitionProcessor:
             references = {a: self._finder(transaction)(a.model, a.digest) for a in again}
             work = PartitionWork(self._parts, self._shelf, ownership, detection)
             # What changes from an older one on must not rest on the newer one that is of no use.
-            work.resume(info.offset, info if number == 0 else None, references)
+            work.resume(info.offset, info if number == 0 else None, references, header.copies)
             return work
         if kept:
             self._parts.metrics.states_lost.inc()
@@ -126,6 +128,7 @@ class PartitionWork:
         self._shelf = shelf
         self.ownership = ownership
         self._detection = detection
+        self._intake = Intake(parts.decoder, detection)
         self._stored = ownership.next_offset
         self._next = ownership.next_offset
         self._again: dict[Adoption, Reference | None] = {}
@@ -140,15 +143,18 @@ class PartitionWork:
         self._before = self._header()
 
     def resume(
-        self, offset: int, latest: SnapshotInfo | None, again: dict[Adoption, Reference | None]
-    ) -> None:
+        self, offset: int, latest: SnapshotInfo | None, again: dict[Adoption, Reference | None],
+        copies: SavedCopies,
+    ) -> None:  # fmt: skip
         """Go on from a snapshot.
 
         Args:
             offset: The state holds all records before it.
             latest: What the next snapshot may rest on, None where it must be whole.
             again: The adoptions since, with their references.
+            copies: What had been seen of records that were written again.
         """
+        self._intake.copies.restore(copies)
         self._latest, self._again = latest, again
         self._next = self.start = offset
 
@@ -187,49 +193,29 @@ class PartitionWork:
         elif self._detection.digests().get(adoption.model) != adoption.digest:
             self._detection.adopt(adoption.model, reference)
 
-    def _take(self, records: Sequence[Record]) -> tuple[Detections, list[DeadLetter], int, int]:
-        """Detect; returns also dead letters, the count of unknown fields and the latest time."""
+    def _take(self, records: Sequence[Record]) -> Taken:
         if not records:
-            return Detections(), [], 0, 0
-        decoded = self._parts.decoder.decode_all(records)
-        events, refused = self._admitted(decoded.events, records)
-        detections = self._detection.process(events) if events else Detections()
+            return Taken()
+        taken = self._intake.take(records)
         self._next = records[-1].next_offset
-        last = max((located.event.time_ms for located in events), default=0)
-        dead = sorted([*decoded.dead, *refused], key=lambda letter: letter.position)
-        return detections, dead, sum(decoded.unknown_fields.values()), last
-
-    def _admitted(
-        self, events: list[LocatedEvent], records: Sequence[Record]
-    ) -> tuple[list[LocatedEvent], list[DeadLetter]]:
-        """Refuse the events of models for which there is no room."""
-        models = {(item.event.tenant_id, item.event.model_id) for item in events}
-        known = self._detection.digests().keys()
-        if all(ModelKey(*model) in known for model in models):
-            return events, []
-        taken, refused = [], []
-        origin = {record.position: record for record in records}
-        for item in events:
-            if self._detection.admit(item.event.model):
-                taken.append(item)
-            else:
-                error = _no_room(item.event.model)
-                refused.append(self._parts.decoder.dead_letter(origin[item.position], error))
-        return taken, refused
+        return taken
 
     def _outcome(self, records: Sequence[Record], replayed: int) -> BatchOutcome:
         before, pending = self._unwritten(records)
-        detections, dead, unknown, last = self._take(records)
+        taken = self._take(records)
+        if self._parts.keys is not None and records:
+            self._parts.keys.observe(records, taken.events)
         return BatchOutcome(
             ownership=self.ownership,
             next_offset=records[-1].next_offset if records else None,
             replayed=replayed,
-            events=len(records) - len(dead),
-            rejected=Counter(str(letter.reason) for letter in dead),
-            unknown_fields=unknown,
-            last_event_ms=last or None,
-            detections=detections,
-            dead_letters=dead,
+            events=len(taken.events),
+            rejected=Counter(str(letter.reason) for letter in taken.dead),
+            repeated=taken.repeated,
+            unknown_fields=taken.unknown_fields,
+            last_event_ms=max((item.event.time_ms for item in taken.events), default=None),
+            detections=taken.detections,
+            dead_letters=taken.dead,
             before=before,
             adoptions=pending,
             triage=self._parts.triage,
@@ -296,14 +282,13 @@ class PartitionWork:
         return self._detection.clients()
 
     def _header(self) -> bytes:
-        return seal(SavedState(STATE_VERSION, layout(), *self._detection.headers()))
+        return seal(
+            SavedState(
+                STATE_VERSION, layout(), *self._detection.headers(), self._intake.copies.save()
+            )
+        )
 
 
 def _before(records: Sequence[Record], offset: int) -> int:
     """Return how many of the records, in order, stand before an offset."""
     return bisect_left(records, offset, key=lambda record: record.position.offset)
-
-
-def _no_room(model: ModelKey) -> DecodeError:
-    detail = f"there is no room for one more model, such as {model.model_id!r}"
-    return DecodeError(Reason.TOO_MANY_MODELS, "$.model_id", detail)

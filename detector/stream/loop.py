@@ -234,7 +234,7 @@ class Loop:
         self._show()
         log.error(
             "%s/%d: more than %.0f%% of its latest records are unusable (%s); it is read no more. "
-            "Look at its dead letters, mend what writes the log, and start again",
+            "Look at them (`querywatch dlq list`), mend what writes the log, and start again",
             *owned.partition, 100 * self._policy.letter_share,
             ", ".join(sorted(outcome.rejected)),
         )  # fmt: skip

@@ -39,6 +39,7 @@ def report(metrics: StreamMetrics, outcome: Outcome, clients: int, seconds: floa
     metrics.events.inc(outcome.events)
     for reason, count in outcome.rejected.items():
         metrics.rejected.labels(reason).inc(count)
+    metrics.repeated.inc(outcome.repeated)
     metrics.unknown_fields.inc(outcome.unknown_fields)
     metrics.drifts.inc(outcome.drifts)
     if outcome.last_event_ms is not None:

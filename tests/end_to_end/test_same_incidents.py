@@ -14,6 +14,7 @@ from detector.cli.learn import learn_references
 from detector.cli.listing import all_incidents
 from detector.config import Settings
 from detector.evaluation import demo_data
+from detector.kit.metrics import StreamMetrics
 from tests.end_to_end.conftest import PATIENCE, querywatch
 
 
@@ -28,7 +29,7 @@ def through_kafka(settings: Settings, records: int, reference: Path) -> list[dic
     with closing(bootstrap.open_database(settings, upgrade=True)) as store:
         learn_references(store, [str(reference)])
         stop = threading.Event()
-        loop = bootstrap.kafka_loop(settings, store, CollectorRegistry(), stop)
+        loop = bootstrap.kafka_loop(settings, store, StreamMetrics(CollectorRegistry()), stop)
         thread = threading.Thread(target=loop.run)
         thread.start()
         waited = 0.0

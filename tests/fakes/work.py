@@ -20,6 +20,7 @@ class Seen:
     records: Sequence[Record]
     replayed: int
     last_event_ms: int | None = 1_700_000_000_000
+    repeated: int = 3
     unknown_fields: int = 2
     drifts: int = 1
 

@@ -12,6 +12,7 @@ from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.events.record import Position, Record
 from detector.pipeline.detect import Detector, FrozenReference
+from detector.pipeline.duplicates import SavedCopies
 from detector.pipeline.learning import DetectionPolicy
 from detector.pipeline.saved import (
     STATE_VERSION,
@@ -26,12 +27,13 @@ from detector.reference.picture import Reference
 from tests.pipeline.test_detect import LEARNING, hostile_log, known
 from tests.scoring.traffic import MODEL, benign, event, interleave, located, reference
 
+COPIES = SavedCopies([], b"")
 SMALL = replace(LEARNING, max_clients=20)
 
 
 def header_of(detector: Detector) -> bytes:
     watches, learning = detector.headers()
-    return seal(SavedState(STATE_VERSION, layout(), watches, learning))
+    return seal(SavedState(STATE_VERSION, layout(), watches, learning, COPIES))
 
 
 def saved(detector: Detector, every: bool = True) -> tuple[bytes, list[bytes]]:
@@ -151,8 +153,8 @@ class TestUnusable:
     def test_another_version_is_noticed(self) -> None:
         watches, learning = self.detector().headers()
         for state in (
-            SavedState(STATE_VERSION + 1, layout(), watches, learning),
-            SavedState(STATE_VERSION, "other", watches, learning),
+            SavedState(STATE_VERSION + 1, layout(), watches, learning, COPIES),
+            SavedState(STATE_VERSION, "other", watches, learning, COPIES),
         ):
             with pytest.raises(SavedStateError, match="another version"):
                 unseal_header(seal(state))

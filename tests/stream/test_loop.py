@@ -111,6 +111,7 @@ def test_every_record_is_stored_once_and_counted() -> None:
     assert stage.source.committed == {LOG: 10, OTHER: 2}
     assert (stats.events, stats.rejected, stats.clients) == (11, {"poison": 1}, 14)
     assert stage.metric("events_total") == 11
+    assert (stage.metric("records_repeated_total") or 0) >= 3
     assert (stage.metric("unknown_fields_total") or 0) >= 2
     assert (stage.metric("drift_alarms_total") or 0) >= 1
     assert stage.metric("records_rejected_total", {"reason": "poison"}) == 1
