@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.events.batch import ColumnTable, EventBatch, assemble
+from detector.events.batch import NO_LABEL, ColumnTable, EventBatch, assemble
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.features.catalogue import RowView, read_features, vector
@@ -171,6 +171,7 @@ class ModelWatch:
         count = begin + len(rows)
         z, offsets, *rest = (column[begin:count] for column in columns)
         p_values, states = rest[-2], self._states
+        answers = np.where(batch.has_input, batch.labels, NO_LABEL)[begin:count]
         i = done = 0
         while True:
             i, mask = score(
@@ -178,24 +179,13 @@ class ModelWatch:
                 states.verdicts, offsets, states.first, self._tables,
             )  # fmt: skip
             end = min(i + 1, len(rows))
-            self._follow(batch, z, begin, done, end)
+            self._board.learn(clients[begin + done : begin + end], z[done:end], answers[done:end])
             found.drifts += self._drifts(batch, clients, p_values, begin, done, end)
             done = end
             if mask == 0:
                 return
             self._attend(begin + i, int(mask), batch, int(rows[i]), first, found)
             i += 1
-
-    def _follow(
-        self, batch: EventBatch, z: NDArray[np.float32], begin: int, done: int, end: int
-    ) -> None:
-        """Let the surrogates of suspects learn from their answers."""
-        if not len(self._board):
-            return
-        for i in range(done, end):
-            client = batch.events[begin + i].client_id
-            if client in self._board and batch.has_input[begin + i]:
-                self._board.learn(client, z[i], int(batch.labels[begin + i]))
 
     def _drifts(
         self, batch: EventBatch, clients: Sequence[str], p_values: NDArray[np.float64], begin: int,

@@ -7,14 +7,16 @@ still tell whether that query is in it: a reference deserves the care that the l
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from detector.events.batch import NO_LABEL, Floats
+from detector.kit.compiled import compiled
 from detector.reference.sketch import MAX_COLUMNS
-from detector.reference.units import numbers_of
+from detector.reference.units import number_of, numbers_of
 
 FEATURES = 32
 MAX_QUERIES = 256
@@ -47,9 +49,13 @@ class AnswerSample:
         _, counts = np.unique(self.labels, return_counts=True)
         return float(counts.max() / len(self.labels))
 
-    def project(self, z_row: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the (`FEATURES`,) features of one query, scaled folded cells (d,)."""
-        return _features(_squashed(z_row), self.bandwidth)
+    def basis(self) -> tuple[Floats, Floats, float]:
+        """Return what `project` needs to give the features of further queries."""
+        return (*_frequencies(), self.bandwidth)
+
+    def inputs(self) -> Floats:
+        """Return the (m, 1 + `FEATURES`) features behind a constant."""
+        return np.hstack([np.ones((len(self.features), 1)), self.features])
 
 
 EMPTY = AnswerSample(np.zeros((0, FEATURES)), np.zeros(0), 1.0)
@@ -71,9 +77,10 @@ def draw_answers(
     chosen = _spread(candidates, labels, owner)
     if len(chosen) < MIN_QUERIES or len(np.unique(labels[chosen])) < 2:
         return EMPTY
-    points = np.array([_squashed(z[i]) for i in chosen])
-    bandwidth = BANDWIDTHS * _median_distance(points)
-    features = np.array([_features(point, bandwidth) for point in points])
+    bandwidth = BANDWIDTHS * _median_distance(np.tanh(numbers_of(z[chosen])))
+    features = np.empty((len(chosen), FEATURES))
+    for out, query in zip(features, z[chosen], strict=True):
+        project(query, (*_frequencies(), bandwidth), out)
     return AnswerSample(features, labels[chosen].astype(np.float64), bandwidth)
 
 
@@ -98,11 +105,6 @@ def _spread(
     return np.array(chosen, dtype=np.intp)
 
 
-def _squashed(z_row: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return plain numbers in [-1, 1]: heavy tails must not fill the features' range."""
-    return np.asarray(np.tanh(numbers_of(z_row)))
-
-
 def _median_distance(points: Floats) -> float:
     median = float(np.median(pdist(points)))
     return median if median > 0.0 else 1.0
@@ -115,8 +117,18 @@ def _frequencies() -> tuple[Floats, Floats]:
     return waves, rng.uniform(0.0, 2.0 * np.pi, FEATURES)
 
 
-def _features(point: NDArray[np.float64], bandwidth: float) -> NDArray[np.float64]:
-    """Return sqrt(2) cos(w·x / bandwidth + b), row by row so that neighbours never matter."""
-    waves, phases = _frequencies()
-    angles = point @ waves[: len(point)] / bandwidth + phases
-    return np.asarray(np.sqrt(2.0) * np.cos(angles))
+@compiled
+def project(z: Any, basis: Any, out: Any) -> None:
+    """Write sqrt(2) cos(w·x / bandwidth + b) of one query, scaled folded cells (d,), to `out`.
+
+    `out` is (`FEATURES`,) and `basis` that of the sample.
+    """
+    waves, phases, bandwidth = basis
+    out[:] = 0.0
+    for j in range(len(z)):
+        # Heavy tails must not fill the features' range.
+        x = np.tanh(number_of(z[j]))
+        for f in range(len(out)):
+            out[f] += x * waves[j, f]
+    for f in range(len(out)):
+        out[f] = np.sqrt(2.0) * np.cos(out[f] / bandwidth + phases[f])

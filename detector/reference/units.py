@@ -4,8 +4,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.kit.compiled import compiled
 
 LIMIT = 10.0
+
+
+@compiled
+def number_of(cell: float) -> float:
+    """Return one cell as `numbers_of` does."""
+    if np.isnan(cell):
+        return 0.0
+    if cell < CATEGORY_CEILING:
+        return float(cell / 1e30 + 1.0)
+    return float(min(max(cell, -LIMIT), LIMIT))
 
 
 def numbers_of(points: NDArray[np.float32]) -> Floats:
