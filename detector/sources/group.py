@@ -8,7 +8,8 @@ from kafka.errors import CommitFailedError, KafkaError
 
 from detector.events.record import Partition
 from detector.kit.errors import RecoverableError
-from detector.sources.kafka import KafkaSource
+from detector.pipeline.ports import Poll
+from detector.sources.kafka import KafkaSettings, KafkaSource
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,10 @@ _WAIT_MS = 4_000
 
 class GroupSource(KafkaSource):
     """A member of a group that goes on where the group's last commit stands."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        super().__init__(settings)
+        self._uncommitted: dict[Partition, int] = {}
 
     def start(self, partition: Partition, offset: int | None) -> int | None:
         """Begin at `offset`, or where the group left off; at the earliest record at first."""
@@ -28,19 +33,31 @@ class GroupSource(KafkaSource):
                 raise RecoverableError(f"Kafka does not answer: {error}") from error
         return super().start(partition, offset)
 
+    def poll(self, max_records: int, timeout_s: float) -> Poll:
+        """Return records, and commit what could not be committed before."""
+        polled = super().poll(max_records, timeout_s)
+        for partition in polled.revoked:
+            self._uncommitted.pop(partition, None)
+        if self._uncommitted:
+            self.commit({})
+        return polled
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for it.
 
-        Positions that are not committed, because another member has the partitions now or no broker
-        answers, are only logged: what they cover is read again.
+        Positions that are not committed are only logged: another member has the partitions now, or
+        no broker answers, and then the next poll tries again. What they cover may be read again.
         """
+        self._uncommitted.update(offsets)
         positions = {
             TopicPartition(*partition): OffsetAndMetadata(offset, "", -1)
-            for partition, offset in offsets.items()
+            for partition, offset in self._uncommitted.items()
         }
         try:
             self._consumer.commit(positions, timeout_ms=_WAIT_MS)
         except CommitFailedError:
             log.warning("another member has the partitions now; records will be copied again")
         except KafkaError as error:
-            log.warning("positions not committed; records may be copied again: %s", error)
+            log.warning("positions not committed, trying again with the next: %s", error)
+            return
+        self._uncommitted.clear()

@@ -9,7 +9,7 @@ from detector.incidents.identity import client_key
 from detector.pipeline.ports import ClientProfile
 from detector.storage.rows import profile_from_row, profile_to_row
 from detector.storage.tables import clients
-from detector.storage.upsert import upsert
+from detector.storage.upsert import replace_all
 
 
 class SqlClients:
@@ -23,16 +23,7 @@ class SqlClients:
         newest = {row["client_key"]: row for row in map(profile_to_row, profiles)}
         if not newest:
             return
-        statement = upsert(self._connection, clients)
-        replaced = {
-            column.name: statement.excluded[column.name]
-            for column in clients.columns
-            if not column.primary_key
-        }
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=[clients.c.client_key], set_=replaced),
-            [newest[key] for key in sorted(newest)],
-        )
+        replace_all(self._connection, clients, [newest[key] for key in sorted(newest)])
 
     def get(self, client: ClientKey) -> ClientProfile | None:
         """Return the profile, or None."""

@@ -121,8 +121,9 @@ def test_killed_again_and_again_every_record_arrives_once_in_effect(
     with copying(kafka_bootstrap, source, target, tmp_path) as process:
         deadline = time.monotonic() + PATIENCE
         while committed(kafka_bootstrap, source) < RECORDS:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
+            said = (tmp_path / "err").read_text()[-2000:]
+            assert process.poll() is None, said
+            assert time.monotonic() < deadline, said
             time.sleep(0.2)
         asked = time.monotonic()
         process.send_signal(signal.SIGTERM)
