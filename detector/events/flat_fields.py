@@ -1,0 +1,170 @@
+"""What the compiled reader of plain JSON knows of each field, drawn from the event's own types.
+
+Every key of the event, its input and its output has a slot, and so has every text of a choice.
+What the types come to say that the reader does not know makes a slot `ODD`: such a value is never
+read there.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import msgspec.inspect as types
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.model import Input, Output, PredictionEvent
+from detector.kit.compiled import compiled
+
+ODD, TEXT, INTEGER, NUMBER, CHOICE, OBJECT, ROW, LABEL, SCORES = range(9)
+
+NOBODY = -1
+LONGEST_KEY = 16
+"""Bytes of the longest key or choice that has a slot: two words."""
+
+_BUCKETS = 256
+_SHIFT = 64 - 8
+_MASK = 2**64 - 1
+
+
+class Slot(NamedTuple):
+    """A key, or a text of a choice.
+
+    Attributes:
+        owner: Slot whose value may hold it, `NOBODY` for the keys of the event.
+        name: The key, or the text.
+        kind: What its value must be, one of the constants above.
+        nullable: Whether null stands for its absence.
+        required: Whether it must be there.
+        low: Least number, or least length of a text.
+        high: Most.
+    """
+
+    owner: int
+    name: str
+    kind: int = ODD
+    nullable: bool = False
+    required: bool = False
+    low: float = -math.inf
+    high: float = math.inf
+
+
+def _kind(forms: list[types.Type]) -> int:
+    match forms:
+        case [types.StrType(pattern=None)]:
+            return TEXT
+        case [types.IntType(multiple_of=None)]:
+            return INTEGER
+        case [types.IntType(multiple_of=None), types.DateTimeType()]:
+            return INTEGER
+        case [types.FloatType(multiple_of=None)]:
+            return NUMBER
+        case [types.LiteralType()]:
+            return CHOICE
+        case [types.StructType(cls=cls)] if cls in (Input, Output):
+            return OBJECT
+        case [types.ListType(types.UnionType(items), min_length=1, max_length=None)] if {
+            type(item) for item in items
+        } == {types.FloatType, types.StrType, types.NoneType}:
+            return ROW
+        case [types.StrType(pattern=None), types.IntType(ge=-0x8000_0000_0000_0000, le=0x7FFF_FFFF_FFFF_FFFF)]:
+            return LABEL
+        case [types.ListType(types.FloatType(), min_length=1, max_length=None), types.DictType()]:
+            return SCORES
+    return ODD
+
+
+def _bounds(form: Any) -> tuple[float, float]:
+    """Least and most, of a text's length or of a number."""
+    if isinstance(form, types.StrType):
+        return form.min_length or 0, math.inf if form.max_length is None else form.max_length
+    low, high = -math.inf, math.inf
+    if isinstance(form, types.IntType | types.FloatType):
+        low = low if form.ge is None else form.ge
+        low = low if form.gt is None else math.nextafter(form.gt, math.inf)
+        high = high if form.le is None else form.le
+        high = high if form.lt is None else math.nextafter(form.lt, -math.inf)
+    return low, high
+
+
+def _forms(whole: types.Type) -> list[types.Type]:
+    return list(whole.types) if isinstance(whole, types.UnionType) else [whole]
+
+
+def _add(slots: list[Slot], struct: types.StructType, owner: int) -> None:
+    """Append the slots of a struct's fields, and behind each what it owns."""
+    for field in struct.fields:
+        forms = _forms(field.type)
+        known = [form for form in forms if not isinstance(form, types.NoneType)]
+        kind, own = _kind(known), len(slots)
+        if len(field.encode_name) > LONGEST_KEY:
+            continue  # so the key is unknown
+        bounds = _bounds(known[0])
+        slots.append(
+            Slot(owner, field.encode_name, kind, known != forms, field.required, *bounds)
+        )
+        form = known[0]
+        if isinstance(form, types.StructType):
+            _add(slots, form, own)
+        elif isinstance(form, types.LiteralType):
+            slots.extend(Slot(own, str(value)) for value in form.values)
+
+
+def _slots() -> list[Slot]:
+    slots: list[Slot] = []
+    event: Any = types.type_info(PredictionEvent)
+    _add(slots, event, NOBODY)
+    return slots
+
+
+def _words(name: str) -> tuple[int, int]:
+    padded = name.encode().ljust(LONGEST_KEY, b"\0")
+    return int.from_bytes(padded[:8], "little"), int.from_bytes(padded[8:], "little")
+
+
+def _bucket(slot: Slot, factor: int) -> int:
+    first, second = _words(slot.name)
+    return ((first ^ (second * 3 & _MASK) ^ (slot.owner + 1)) * factor & _MASK) >> _SHIFT
+
+
+def _factor(slots: list[Slot]) -> int:
+    """Return the first multiplier of a sequence that gives every slot a bucket of its own."""
+    factor = 0x9E3779B97F4A7C15
+    while len({_bucket(slot, factor) for slot in slots}) < len(slots):
+        factor = (factor * 5 + 2) & _MASK
+    return factor
+
+
+SLOTS = _slots()
+NAMES = {slot.name: at for at, slot in enumerate(SLOTS) if slot.kind != ODD}
+"""Slots by key."""
+
+KINDS = np.array([slot.kind for slot in SLOTS])
+OWNERS = np.array([slot.owner for slot in SLOTS])
+NULLABLE = np.array([slot.nullable for slot in SLOTS])
+BOUNDS = np.array([(slot.low, slot.high) for slot in SLOTS])
+REQUIRED = sum(1 << at for at, slot in enumerate(SLOTS) if slot.required)
+"""One bit for each slot that must be there."""
+
+_FACTOR = np.uint64(_factor(SLOTS))
+
+
+def _table() -> NDArray[np.uint64]:
+    """Return (buckets, 3): a name in two words, and one more than its slot, 0 where is none."""
+    table = np.zeros((_BUCKETS, 3), dtype=np.uint64)
+    for at, slot in enumerate(SLOTS):
+        table[_bucket(slot, int(_FACTOR))] = (*_words(slot.name), at + 1)
+    return table
+
+
+_TABLE = _table()
+_THREE, _BITS = np.uint64(3), np.uint64(_SHIFT)
+
+
+@compiled
+def find(first: Any, second: Any, owner: int) -> int:
+    """Return the slot of a name given as two words, zeros behind it, or -1."""
+    bucket = ((first ^ (second * _THREE) ^ np.uint64(owner + 1)) * _FACTOR) >> _BITS
+    slot = np.int64(_TABLE[bucket, 2]) - 1
+    if slot < 0 or _TABLE[bucket, 0] != first or _TABLE[bucket, 1] != second:
+        return -1
+    return slot if OWNERS[slot] == owner else -1

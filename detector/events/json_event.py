@@ -1,0 +1,176 @@
+"""A compiled reader of the plain JSON event: one pass over the bytes of a record.
+
+A record that it does not take is not thereby wrong: another parser judges it. What it takes has
+known keys, each once, no text but ASCII without escapes, and numbers that it can round.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from detector.events.batch import NUMBER_LIMIT
+from detector.events.decimal import FAILED, read_integer, read_number
+from detector.events.flat_fields import (
+    BOUNDS, CHOICE, INTEGER, KINDS, LABEL, LONGEST_KEY, NOBODY, NULLABLE, NUMBER, OBJECT, OWNERS,
+    REQUIRED, ROW, SCORES, TEXT, find,
+)  # fmt: skip
+from detector.events.json_text import category, checksum, past_space, text_end
+from detector.kit.compiled import compiled
+
+_QUOTE, _COMMA, _COLON, _N, _MINUS, _DIGIT = (ord(c) for c in '",:n-9')
+_OPEN, _CLOSE, _LIST, _LIST_END = (ord(c) for c in "{}[]")
+
+_0, _BELOW = np.uint64(0), np.uint64(0xFFFFFFFF)
+_NULL = np.uint64(int.from_bytes(b"null", "little"))
+_MASKS = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
+
+
+@compiled
+def _slot(words: Any, begin: int, end: int, owner: int) -> int:
+    """Return the slot of a key or choice, -1 when there is none."""
+    size = end - begin
+    if size > LONGEST_KEY:
+        return -1
+    first = words[begin] & _MASKS[min(size, 8)]
+    second = words[begin + 8] & _MASKS[max(size - 8, 0)] if size > 8 else _0
+    return find(first, second, owner)
+
+
+@compiled
+def clipped(value: float) -> Any:
+    """The number as a cell or score may be."""
+    return min(max(value, -NUMBER_LIMIT), NUMBER_LIMIT)
+
+
+@compiled
+def _list(data: Any, words: Any, at: int, mixed: bool, values: Any) -> Any:
+    """Read the list that begins at `at` into `values`.
+
+    Returns how many values there are, at least 1, and where the list ends, or `FAILED`, as when
+    there are more than fit. A `mixed` list holds cells: null is NaN, texts are categories, and
+    numbers are clipped.
+    """
+    count = 0
+    while True:
+        at = past_space(data, at + 1)
+        if count == len(values):
+            return 0, FAILED
+        byte = data[at]
+        if byte <= _DIGIT:
+            if byte == _QUOTE:
+                begin = at + 1
+                at = text_end(data, words, begin)
+                if at < 0 or not mixed:
+                    return 0, FAILED
+                values[count] = category(data, begin, at)
+                at += 1
+            else:
+                value, at = read_number(data, words, at)
+                if at < 0:
+                    return 0, FAILED
+                values[count] = clipped(value) if mixed else value
+        elif mixed and words[at] & _BELOW == _NULL:
+            values[count] = np.nan
+            at += 4
+        else:
+            return 0, FAILED
+        count += 1
+        at = past_space(data, at)
+        if data[at] != _COMMA:
+            return count, (at + 1 if data[at] == _LIST_END else FAILED)
+
+
+@compiled
+def _text(data: Any, words: Any, at: int, slot: int, found: Any) -> int:
+    """Note where a text lies, as the type of its slot has it; return where it ends."""
+    begin = at + 1
+    end = text_end(data, words, begin)
+    if end < 0:
+        return FAILED
+    kind = KINDS[slot]
+    if kind == CHOICE:
+        return end + 1 if _slot(words, begin, end, slot) >= 0 else FAILED
+    if kind == LABEL:
+        found[slot, 0] = checksum(data, begin, end) & 0x7FFFFFFF
+    elif kind == TEXT:
+        found[slot, 0], found[slot, 1] = begin, end
+    else:
+        return FAILED
+    return end + 1 if BOUNDS[slot, 0] <= end - begin <= BOUNDS[slot, 1] else FAILED
+
+
+@compiled
+def _number(data: Any, words: Any, at: int, slot: int, found: Any) -> int:
+    """Note an integer, hold any number against its bounds; return where it ends."""
+    kind = KINDS[slot]
+    if kind == NUMBER:
+        value, end = read_number(data, words, at)
+        return end if BOUNDS[slot, 0] <= value <= BOUNDS[slot, 1] else FAILED
+    whole, end = read_integer(data, words, at)
+    if kind == LABEL:
+        found[slot, 0] = whole & 0x7FFFFFFF
+        return end
+    found[slot, 0] = whole
+    return end if kind == INTEGER and BOUNDS[slot, 0] <= whole <= BOUNDS[slot, 1] else FAILED
+
+
+@compiled
+def _value(data: Any, words: Any, at: int, slot: int, found: Any, row: Any, scores: Any) -> int:
+    """Note the value of a slot, which is neither null nor an object; return where it ends."""
+    byte, kind = data[at], KINDS[slot]
+    if byte == _QUOTE:
+        return _text(data, words, at, slot, found)
+    if byte == _LIST and kind == ROW:
+        found[slot, 0], at = _list(data, words, at, True, row)
+        return at
+    if byte == _LIST and kind == SCORES:
+        found[slot, 0], at = _list(data, words, at, False, scores)
+        return at
+    if byte == _MINUS or _DIGIT - 9 <= byte <= _DIGIT:
+        return _number(data, words, at, slot, found)
+    return FAILED
+
+
+@compiled
+def read_event(
+    data: Any, words: Any, at: int, end: int, found: Any, row: Any, scores: Any
+) -> int:
+    """Read one event from `at` to `end`, where a zero byte stands.
+
+    Returns a bit for each slot with a value other than null, or `FAILED`. `found` is (slots, 2):
+    begin and end of a text, an integer, a label's code, how many values a list has.
+    """
+    given, seen, owner = 0, 0, NOBODY
+    at = past_space(data, at)
+    if data[at] != _OPEN:
+        return FAILED
+    while True:
+        at = past_space(data, at + 1)
+        stop = text_end(data, words, at + 1) if data[at] == _QUOTE else FAILED
+        slot = _slot(words, at + 1, stop, owner) if stop >= 0 else -1
+        if slot < 0 or (seen >> slot) & 1:
+            return FAILED
+        seen |= 1 << slot
+        at = past_space(data, stop + 1)
+        if data[at] != _COLON:
+            return FAILED
+        at = past_space(data, at + 1)
+        if data[at] == _N and NULLABLE[slot] and words[at] & _BELOW == _NULL:
+            at += 4
+        else:
+            given |= 1 << slot
+            if data[at] == _OPEN and KINDS[slot] == OBJECT:
+                owner = slot
+                continue
+            at = _value(data, words, at, slot, found, row, scores)
+            if at < 0:
+                return FAILED
+        at = past_space(data, at)
+        while data[at] == _CLOSE:
+            at = past_space(data, at + 1)
+            if owner == NOBODY:
+                whole = at == end and seen & REQUIRED == REQUIRED
+                return given if whole else FAILED
+            owner = OWNERS[owner]
+        if data[at] != _COMMA:
+            return FAILED
