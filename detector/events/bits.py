@@ -1,5 +1,6 @@
 """Machine instructions that numba has no name for, for kernels that read bytes by the word."""
 
+import sys
 from typing import Any
 
 from llvmlite import ir
@@ -50,3 +51,29 @@ def as_double(_: Any, word: Any) -> Any:
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pointer(_: Any, array: Any) -> Any:
+    """Return where a contiguous array's items lie, to be indexed like it, unchecked.
+
+    Nothing keeps the array alive but the caller. Handing a pointer on costs nothing, where an
+    array's references would be counted.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def word_at(_: Any, data: Any, at: Any) -> Any:
+    """Return the eight bytes from `data[at]` on as a uint64, the first byte lowest."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        place = builder.gep(arguments[0], [arguments[1]])
+        word = builder.load(builder.bitcast(place, _WORD.as_pointer()), align=1)
+        return builder.bswap(word) if sys.byteorder == "big" else word
+
+    return types.uint64(types.CPointer(types.uint8), types.int64), generate

@@ -1,7 +1,6 @@
 """A compiled reader of JSON numbers, correctly rounded to doubles.
 
-Digits are read eight at a time from words that may begin at any byte, the first byte lowest. Small
-numbers follow Clinger ("How to Read Floating Point Numbers Accurately", 1990), the others Lemire
+Digits are read eight at a time from words that may begin at any byte. Small numbers follow Clinger ("How to Read Floating Point Numbers Accurately", 1990), the others Lemire
 ("Number Parsing at a Gigabyte per Second", 2021). What neither decides is left to another parser.
 """
 
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.events.bits import as_double, full_product, leading_zeros, trailing_zeros
+from detector.events.bits import as_double, full_product, leading_zeros, trailing_zeros, word_at
 from detector.kit.compiled import compiled
 
 FAILED = -1
@@ -66,10 +65,10 @@ def _eight(word: Any) -> Any:
 
 
 @compiled
-def _digits(words: Any, at: int, number: Any) -> Any:
+def _digits(data: Any, at: int, number: Any) -> Any:
     """Append the digits from `at` on to a number, modulo 2^64; return it and where they end."""
     while True:
-        word = words[at]
+        word = word_at(data, at)
         # Lowest where the first byte is that is no digit; a carry reaches only those behind it.
         others = ((word & _HIGH) ^ _ZEROS) | (((word + _SIXES) & _HIGH) ^ _ZEROS)
         if others != _0:
@@ -142,12 +141,12 @@ def _leading_zeros_written(data: Any, at: int) -> int:
 
 
 @compiled
-def _exponent(data: Any, words: Any, at: int) -> Any:
+def _exponent(data: Any, at: int) -> Any:
     """The exponent that is written from `at` on, behind the letter, and where it ends."""
     negative = data[at] == _MINUS
     if negative or data[at] == _PLUS:
         at += 1
-    number, end = _digits(words, at, _0)
+    number, end = _digits(data, at, _0)
     if end == at or end > at + 4:
         return 0, FAILED
     value = np.int64(number)
@@ -155,15 +154,15 @@ def _exponent(data: Any, words: Any, at: int) -> Any:
 
 
 @compiled
-def read_integer(data: Any, words: Any, at: int) -> Any:
+def read_integer(data: Any, at: int) -> Any:
     """Return the integer that begins at a byte, at most 18 digits, and where it ends, or `FAILED`.
 
-    `data` holds the bytes and `words[i]` the eight from `i` on; something that is no digit must
+    `data` holds the bytes and `word_at(data, i)` the eight from `i` on; something that is no digit must
     stand behind the number, and seven bytes more.
     """
     negative = data[at] == _MINUS
     begin = at + 1 if negative else at
-    number, end = _digits(words, begin, _0)
+    number, end = _digits(data, begin, _0)
     count = end - begin
     if count == 0 or count >= _DIGITS or (count > 1 and data[begin] == _ZERO):
         return 0, FAILED
@@ -172,7 +171,7 @@ def read_integer(data: Any, words: Any, at: int) -> Any:
 
 
 @compiled
-def read_number(data: Any, words: Any, at: int) -> Any:
+def read_number(data: Any, at: int) -> Any:
     """Return the number that begins at a byte as a double, and where it ends, or `FAILED`.
 
     It fails over what is no JSON number, more than 19 significant digits, integers beyond 2^53,
@@ -180,7 +179,7 @@ def read_number(data: Any, words: Any, at: int) -> Any:
     """
     negative = data[at] == _MINUS
     begin = at + 1 if negative else at
-    number, end = _digits(words, begin, _0)
+    number, end = _digits(data, begin, _0)
     digits = end - begin
     if digits == 0 or (digits > 1 and data[begin] == _ZERO):
         return 0.0, FAILED
@@ -193,7 +192,7 @@ def read_number(data: Any, words: Any, at: int) -> Any:
     exponent = 0
     if mark == _POINT:
         point = end
-        number, end = _digits(words, point + 1, number)
+        number, end = _digits(data, point + 1, number)
         exponent = point + 1 - end
         if exponent == 0:
             return 0.0, FAILED
@@ -201,7 +200,7 @@ def read_number(data: Any, words: Any, at: int) -> Any:
     if digits > _DIGITS and digits - _leading_zeros_written(data, begin) > _DIGITS:
         return 0.0, FAILED
     if data[end] | 0x20 == _E:
-        written, end = _exponent(data, words, end + 1)
+        written, end = _exponent(data, end + 1)
         exponent += written
     result = _rounded(negative, number, exponent)
     return result, (end if result == result else FAILED)

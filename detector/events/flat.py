@@ -4,7 +4,6 @@ Most records of a log are alike: known fields, ASCII, a row of numbers. Those ar
 others, and all that are wrong, are left to `decode.py`, with which this agrees bit for bit.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.batch import MAX_CLASSES, NO_LABEL
+from detector.events.bits import pointer
 from detector.events.flat_fields import NAMES, SLOTS
-from detector.events.json_event import clipped, read_event
+from detector.events.json_event import Room, clipped, read_event
 from detector.events.limits import Limits
 from detector.kit.compiled import compiled
 
@@ -79,12 +79,9 @@ def read_flat(bodies: Sequence[bytes], limits: Limits) -> FlatRows:
         bodies = [body if len(body) <= limits.max_bytes else b"" for body in bodies]
         sizes[sizes > limits.max_bytes] = 0
     text = b"\0".join([*bodies, _PADDING])
-    words: Any = np.ndarray(len(text) - 7, dtype=np.uint64, buffer=text, strides=(1,))
-    if sys.byteorder == "big":
-        words = words.byteswap()
     columns = _columns(len(sizes))
     data = np.frombuffer(text, dtype=np.uint8)
-    cells = _read_all(data, words, sizes, limits.max_fields, np.empty(limits.max_classes), columns)
+    cells = _read_all(data, sizes, limits.max_fields, limits.max_classes, columns)
     taken, time_ms, tenant, model, client, *others = columns
     return FlatRows(taken, text, time_ms, tenant, model, client, cells, *others)
 
@@ -132,20 +129,20 @@ def _same(data: Any, a: Any, b: Any) -> bool:
 @compiled
 def _place_span(given: int, found: Any, slot: int, span: Any) -> None:
     there = (given >> slot) & 1
-    span[0] = found[slot, 0] if there else -1
-    span[1] = found[slot, 1] if there else -1
+    span[0] = found[2 * slot] if there else -1
+    span[1] = found[2 * slot + 1] if there else -1
 
 
 @compiled
 def _label(given: int, found: Any, scores: Any) -> Any:
     """The code of the answer's label, else of the class that scores best."""
     if given & _GIVEN_LABEL:
-        return found[_LABEL, 0]
+        return found[2 * _LABEL]
     if not given & _GIVEN_SCORES:
         return NO_LABEL
-    if found[_SCORES, 0] == 1:
+    if found[2 * _SCORES] == 1:
         return 1 if scores[0] >= 0.5 else 0
-    return np.argmax(scores[: found[_SCORES, 0]])
+    return np.argmax(scores[: found[2 * _SCORES]])
 
 
 @compiled
@@ -154,7 +151,7 @@ def _place_scores(given: int, found: Any, scores: Any, row: Any) -> Any:
     row[:] = np.nan
     if not given & _GIVEN_SCORES:
         return np.nan
-    count = found[_SCORES, 0]
+    count = found[2 * _SCORES]
     if count == 1 and given & _GIVEN_LABEL:
         return scores[0]
     if count == 1:
@@ -169,7 +166,7 @@ def _place_scores(given: int, found: Any, scores: Any, row: Any) -> Any:
 def _place(data: Any, given: int, found: Any, scores: Any, columns: Any, i: int, last: int) -> None:
     """Fill in the columns of record `i`; `last` is the one taken before, or negative."""
     columns.taken[i] = True
-    columns.time_ms[i] = found[_TIME, 0]
+    columns.time_ms[i] = found[2 * _TIME]
     columns.has_input[i] = given & _GIVEN_INPUT != 0
     tenant, model = columns.tenant, columns.model
     _place_span(given, found, _TENANT, tenant[i])
@@ -185,23 +182,24 @@ def _place(data: Any, given: int, found: Any, scores: Any, columns: Any, i: int,
 
 
 @compiled
-def _read_all(
-    data: Any, words: Any, sizes: Any, max_fields: int, scores: Any, columns: Any
-) -> Any:
-    """Fill in the columns and return the cells; `scores` is room for those of one record."""
+def _read_all(array: Any, sizes: Any, max_fields: int, max_classes: int, columns: Any) -> Any:
+    """Fill in the columns and return the cells."""
     n = len(sizes)
-    found, row, cells = np.empty((_SLOTS, 2), np.int64), np.empty(max_fields), np.empty((n, 0))
+    row, scores = np.empty(max_fields), np.empty(max_classes)
+    notes, cells = np.empty(2 * _SLOTS, np.int64), np.empty((n, 0))
+    data, found = pointer(array), pointer(notes)
+    room = Room(pointer(row), pointer(scores), max_fields, max_classes)
     end, last = -1, -1
     for i in range(n):
         begin = end + 1
         end = begin + sizes[i]
-        given = read_event(data, words, begin, end, found, row, scores)
+        given = read_event(data, begin, end, found, room)
         if given < 0:
             continue
         width = cells.shape[1]
         if given & _GIVEN_FEATURES:
-            count = found[_FEATURES, 0]
-            if width == 0 and n * count <= len(data):
+            count = found[2 * _FEATURES]
+            if width == 0 and n * count <= len(array):
                 width = count
                 cells = np.empty((n, width))
                 cells[:i] = np.nan

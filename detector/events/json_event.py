@@ -4,11 +4,12 @@ A record that it does not take is not thereby wrong: another parser judges it. W
 known keys, each once, no text but ASCII without escapes, and numbers that it can round.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from detector.events.batch import NUMBER_LIMIT
+from detector.events.bits import word_at
 from detector.events.decimal import FAILED, read_integer, read_number
 from detector.events.flat_fields import (
     BOUNDS, CHOICE, INTEGER, KINDS, LABEL, LONGEST_KEY, NOBODY, NULLABLE, NUMBER, OBJECT, OWNERS,
@@ -25,14 +26,23 @@ _NULL = np.uint64(int.from_bytes(b"null", "little"))
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
 
+class Room(NamedTuple):
+    """Where the lists of a record go: pointers, and how many values there may be at most."""
+
+    cells: Any
+    scores: Any
+    most_cells: int
+    most_scores: int
+
+
 @compiled
-def _slot(words: Any, begin: int, end: int, owner: int) -> int:
+def _slot(data: Any, begin: int, end: int, owner: int) -> int:
     """Return the slot of a key or choice, -1 when there is none."""
     size = end - begin
     if size > LONGEST_KEY:
         return -1
-    first = words[begin] & _MASKS[min(size, 8)]
-    second = words[begin + 8] & _MASKS[max(size - 8, 0)] if size > 8 else _0
+    first = word_at(data, begin) & _MASKS[min(size, 8)]
+    second = word_at(data, begin + 8) & _MASKS[max(size - 8, 0)] if size > 8 else _0
     return find(first, second, owner)
 
 
@@ -43,7 +53,7 @@ def clipped(value: float) -> Any:
 
 
 @compiled
-def _list(data: Any, words: Any, at: int, mixed: bool, values: Any) -> Any:
+def _list(data: Any, at: int, mixed: bool, values: Any, room: int) -> Any:
     """Read the list that begins at `at` into `values`.
 
     Returns how many values there are, at least 1, and where the list ends, or `FAILED`, as when
@@ -53,23 +63,23 @@ def _list(data: Any, words: Any, at: int, mixed: bool, values: Any) -> Any:
     count = 0
     while True:
         at = past_space(data, at + 1)
-        if count == len(values):
+        if count == room:
             return 0, FAILED
         byte = data[at]
         if byte <= _DIGIT:
             if byte == _QUOTE:
                 begin = at + 1
-                at = text_end(data, words, begin)
+                at = text_end(data, begin)
                 if at < 0 or not mixed:
                     return 0, FAILED
                 values[count] = category(data, begin, at)
                 at += 1
             else:
-                value, at = read_number(data, words, at)
+                value, at = read_number(data, at)
                 if at < 0:
                     return 0, FAILED
                 values[count] = clipped(value) if mixed else value
-        elif mixed and words[at] & _BELOW == _NULL:
+        elif mixed and word_at(data, at) & _BELOW == _NULL:
             values[count] = np.nan
             at += 4
         else:
@@ -81,64 +91,65 @@ def _list(data: Any, words: Any, at: int, mixed: bool, values: Any) -> Any:
 
 
 @compiled
-def _text(data: Any, words: Any, at: int, slot: int, found: Any) -> int:
+def _text(data: Any, at: int, slot: int, found: Any) -> int:
     """Note where a text lies, as the type of its slot has it; return where it ends."""
     begin = at + 1
-    end = text_end(data, words, begin)
+    end = text_end(data, begin)
     if end < 0:
         return FAILED
     kind = KINDS[slot]
     if kind == CHOICE:
-        return end + 1 if _slot(words, begin, end, slot) >= 0 else FAILED
+        return end + 1 if _slot(data, begin, end, slot) >= 0 else FAILED
     if kind == LABEL:
-        found[slot, 0] = checksum(data, begin, end) & 0x7FFFFFFF
+        found[2 * slot] = checksum(data, begin, end) & 0x7FFFFFFF
     elif kind == TEXT:
-        found[slot, 0], found[slot, 1] = begin, end
+        found[2 * slot], found[2 * slot + 1] = begin, end
     else:
         return FAILED
     return end + 1 if BOUNDS[slot, 0] <= end - begin <= BOUNDS[slot, 1] else FAILED
 
 
 @compiled
-def _number(data: Any, words: Any, at: int, slot: int, found: Any) -> int:
+def _number(data: Any, at: int, slot: int, found: Any) -> int:
     """Note an integer, hold any number against its bounds; return where it ends."""
     kind = KINDS[slot]
     if kind == NUMBER:
-        value, end = read_number(data, words, at)
+        value, end = read_number(data, at)
         return end if BOUNDS[slot, 0] <= value <= BOUNDS[slot, 1] else FAILED
-    whole, end = read_integer(data, words, at)
+    whole, end = read_integer(data, at)
     if kind == LABEL:
-        found[slot, 0] = whole & 0x7FFFFFFF
+        found[2 * slot] = whole & 0x7FFFFFFF
         return end
-    found[slot, 0] = whole
+    found[2 * slot] = whole
     return end if kind == INTEGER and BOUNDS[slot, 0] <= whole <= BOUNDS[slot, 1] else FAILED
 
 
 @compiled
-def _value(data: Any, words: Any, at: int, slot: int, found: Any, row: Any, scores: Any) -> int:
+def _value(data: Any, at: int, slot: int, found: Any, room: Any) -> int:
     """Note the value of a slot, which is neither null nor an object; return where it ends."""
     byte, kind = data[at], KINDS[slot]
     if byte == _QUOTE:
-        return _text(data, words, at, slot, found)
+        return _text(data, at, slot, found)
     if byte == _LIST and kind == ROW:
-        found[slot, 0], at = _list(data, words, at, True, row)
+        found[2 * slot], at = _list(data, at, True, room.cells, room.most_cells)
         return at
     if byte == _LIST and kind == SCORES:
-        found[slot, 0], at = _list(data, words, at, False, scores)
+        found[2 * slot], at = _list(data, at, False, room.scores, room.most_scores)
         return at
     if byte == _MINUS or _DIGIT - 9 <= byte <= _DIGIT:
-        return _number(data, words, at, slot, found)
+        return _number(data, at, slot, found)
     return FAILED
 
 
 @compiled
 def read_event(
-    data: Any, words: Any, at: int, end: int, found: Any, row: Any, scores: Any
+    data: Any, at: int, end: int, found: Any, room: Any
 ) -> int:
     """Read one event from `at` to `end`, where a zero byte stands.
 
-    Returns a bit for each slot with a value other than null, or `FAILED`. `found` is (slots, 2):
-    begin and end of a text, an integer, a label's code, how many values a list has.
+    Returns a bit for each slot with a value other than null, or `FAILED`. `found` gets two integers
+    for each of these slots: where a text begins and ends, or first an integer, a label's code, or
+    how many values a list has.
     """
     given, seen, owner = 0, 0, NOBODY
     at = past_space(data, at)
@@ -146,8 +157,8 @@ def read_event(
         return FAILED
     while True:
         at = past_space(data, at + 1)
-        stop = text_end(data, words, at + 1) if data[at] == _QUOTE else FAILED
-        slot = _slot(words, at + 1, stop, owner) if stop >= 0 else -1
+        stop = text_end(data, at + 1) if data[at] == _QUOTE else FAILED
+        slot = _slot(data, at + 1, stop, owner) if stop >= 0 else -1
         if slot < 0 or (seen >> slot) & 1:
             return FAILED
         seen |= 1 << slot
@@ -155,14 +166,14 @@ def read_event(
         if data[at] != _COLON:
             return FAILED
         at = past_space(data, at + 1)
-        if data[at] == _N and NULLABLE[slot] and words[at] & _BELOW == _NULL:
+        if data[at] == _N and NULLABLE[slot] and word_at(data, at) & _BELOW == _NULL:
             at += 4
         else:
             given |= 1 << slot
             if data[at] == _OPEN and KINDS[slot] == OBJECT:
                 owner = slot
                 continue
-            at = _value(data, words, at, slot, found, row, scores)
+            at = _value(data, at, slot, found, room)
             if at < 0:
                 return FAILED
         at = past_space(data, at)

@@ -1,6 +1,6 @@
 """Compiled pieces that read JSON's texts and the white space between its tokens.
 
-`data` holds the bytes and `words[i]` the eight from `i` on, the first byte lowest. A zero byte must
+`data` holds the bytes and `word_at(data, i)` the eight from `i` on, the first byte lowest. A zero byte must
 stand behind what is read, and seven bytes more.
 """
 
@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from detector.events.bits import trailing_zeros
+from detector.events.bits import trailing_zeros, word_at
 from detector.events.decimal import FAILED
 from detector.kit.compiled import compiled
 
@@ -35,13 +35,13 @@ def past_space(data: Any, at: int) -> int:
 
 
 @compiled
-def text_end(data: Any, words: Any, at: int) -> int:
+def text_end(data: Any, at: int) -> int:
     """Return where the quote stands that ends the text from `at` on, or `FAILED`.
 
     A text with anything but ASCII, with control characters or with escapes is refused.
     """
     while True:
-        word = words[at]
+        word = word_at(data, at)
         quotes, slashes = word ^ _QUOTES, word ^ _SLASHES
         # The highest bit of each byte that may not stand in a text; borrows reach only bytes
         # behind the first of them.
