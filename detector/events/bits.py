@@ -1,16 +1,21 @@
 """Machine instructions that numba has no name for, for kernels that read bytes by the word."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-from numba import types
+import numba
+from llvmlite import ir  # type: ignore[import-untyped]  # ships no types
 from numba.extending import intrinsic
 
+# Called from kernels only, without the first argument, which is numba's.
+_instruction: Callable[[Any], Callable[..., Any]] = intrinsic
+
+_types: Any = numba.types
 _WORD, _DOUBLE_WORD = ir.IntType(64), ir.IntType(128)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def full_product(_: Any, a: Any, b: Any) -> Any:
     """Return the upper and the lower half of the 128-bit product of two uint64."""
 
@@ -20,40 +25,40 @@ def full_product(_: Any, a: Any, b: Any) -> Any:
         halves = [builder.trunc(value, _WORD) for value in (upper, product)]
         return context.make_tuple(builder, signature.return_type, halves)
 
-    return types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), generate
+    return _types.UniTuple(_types.uint64, 2)(_types.uint64, _types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def leading_zeros(_: Any, word: Any) -> Any:
     """Return how many bits of a uint64 stand above its highest set one, 64 for zero."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
         return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.uint64(types.uint64), generate
+    return _types.uint64(_types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def trailing_zeros(_: Any, word: Any) -> Any:
     """Return how many bits of a uint64 stand below its lowest set one, 64 for zero."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.uint64(types.uint64), generate
+    return _types.uint64(_types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def as_double(_: Any, word: Any) -> Any:
     """Return the double that has the bits of a uint64."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.DoubleType())
 
-    return types.float64(types.uint64), generate
+    return _types.float64(_types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def pointer(_: Any, array: Any) -> Any:
     """Return where a contiguous array's items lie, to be indexed like it, unchecked.
 
@@ -64,10 +69,10 @@ def pointer(_: Any, array: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
-    return types.CPointer(array.dtype)(array), generate
+    return _types.CPointer(array.dtype)(array), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_instruction
 def word_at(_: Any, data: Any, at: Any) -> Any:
     """Return the eight bytes from `data[at]` on as a uint64, the first byte lowest."""
 
@@ -76,4 +81,4 @@ def word_at(_: Any, data: Any, at: Any) -> Any:
         word = builder.load(builder.bitcast(place, _WORD.as_pointer()), align=1)
         return builder.bswap(word) if sys.byteorder == "big" else word
 
-    return types.uint64(types.CPointer(types.uint8), types.int64), generate
+    return _types.uint64(_types.CPointer(_types.uint8), _types.int64), generate

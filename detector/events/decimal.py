@@ -1,7 +1,8 @@
 """A compiled reader of JSON numbers, correctly rounded to doubles.
 
-Digits are read eight at a time from words that may begin at any byte. Small numbers follow Clinger ("How to Read Floating Point Numbers Accurately", 1990), the others Lemire
-("Number Parsing at a Gigabyte per Second", 2021). What neither decides is left to another parser.
+Digits are read eight at a time, as one word. Small numbers follow Clinger ("How to Read Floating
+Point Numbers Accurately", 1990), the others Lemire ("Number Parsing at a Gigabyte per Second",
+2021). What neither decides is left to another parser.
 """
 
 from typing import Any
@@ -45,10 +46,8 @@ def _powers() -> NDArray[np.uint64]:
     for q in range(_LEAST, _MOST + 1):
         power = 5 ** abs(q)
         bits = power.bit_length()
-        if q >= 0:
-            top = power << 128 >> bits
-        else:
-            top = (1 << (bits + 127)) // power + (q >= -27)
+        inverse = (1 << (bits + 127)) // power + (q >= -27)
+        top = power << 128 >> bits if q >= 0 else inverse
         rows.append((top >> 64, top & (2**64 - 1)))
     return np.array(rows, dtype=np.uint64)
 
@@ -65,7 +64,7 @@ def _eight(word: Any) -> Any:
 
 
 @compiled
-def _digits(data: Any, at: int, number: Any) -> Any:
+def _digits(data: Any, at: Any, number: Any) -> Any:
     """Append the digits from `at` on to a number, modulo 2^64; return it and where they end."""
     while True:
         word = word_at(data, at)
@@ -117,9 +116,10 @@ def _by_product(negative: bool, number: Any, exponent: int) -> Any:
     power = ((exponent * 217_706) >> 16) + 1086 + np.int64(top) - np.int64(shift)
     if power <= 0:
         return np.nan
-    if lower <= _1 and -4 <= exponent <= 23 and mantissa & _U(3) == _1:
-        if mantissa << (top + _9) == upper:
-            mantissa -= _1  # exactly halfway: to the even one
+    # Only small powers of ten, which are exact, leave a number exactly halfway: to the even one.
+    halfway = lower <= _1 and -4 <= exponent <= 23 and mantissa << (top + _9) == upper
+    if halfway and mantissa & _3 == _1:
+        mantissa -= _1
     mantissa = (mantissa + (mantissa & _1)) >> _1
     if mantissa == _HIDDEN << _1:
         mantissa = _HIDDEN
@@ -157,8 +157,8 @@ def _exponent(data: Any, at: int) -> Any:
 def read_integer(data: Any, at: int) -> Any:
     """Return the integer that begins at a byte, at most 18 digits, and where it ends, or `FAILED`.
 
-    `data` holds the bytes and `word_at(data, i)` the eight from `i` on; something that is no digit must
-    stand behind the number, and seven bytes more.
+    `data` is a pointer to bytes; one that is no digit must stand behind the number, and seven
+    bytes more.
     """
     negative = data[at] == _MINUS
     begin = at + 1 if negative else at

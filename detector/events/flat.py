@@ -15,6 +15,7 @@ from detector.events.batch import MAX_CLASSES, NO_LABEL
 from detector.events.bits import pointer
 from detector.events.flat_fields import NAMES, SLOTS
 from detector.events.json_event import Room, clipped, read_event
+from detector.events.json_text import same_bytes
 from detector.events.limits import Limits
 from detector.kit.compiled import compiled
 
@@ -82,8 +83,7 @@ def read_flat(bodies: Sequence[bytes], limits: Limits) -> FlatRows:
     columns = _columns(len(sizes))
     data = np.frombuffer(text, dtype=np.uint8)
     cells = _read_all(data, sizes, limits.max_fields, limits.max_classes, columns)
-    taken, time_ms, tenant, model, client, *others = columns
-    return FlatRows(taken, text, time_ms, tenant, model, client, cells, *others)
+    return FlatRows(text=text, cells=cells, **columns._asdict())
 
 
 class _Columns(NamedTuple):
@@ -112,18 +112,6 @@ def _columns(n: int) -> _Columns:
         flags(), integers(), integers(2), integers(2), integers(2), flags(), flags(), integers(),
         np.empty((n, MAX_CLASSES)), np.empty(n),
     )  # fmt: skip
-
-
-@compiled
-def _same(data: Any, a: Any, b: Any) -> bool:
-    """Whether two spans hold the same bytes."""
-    size = a[1] - a[0]
-    if size != b[1] - b[0]:
-        return False
-    for i in range(size):
-        if data[a[0] + i] != data[b[0] + i]:
-            return False
-    return True
 
 
 @compiled
@@ -174,8 +162,8 @@ def _place(data: Any, given: int, found: Any, scores: Any, columns: Any, i: int,
     _place_span(given, found, _CLIENT, columns.client[i])
     columns.same_model[i] = (
         last >= 0
-        and _same(data, model[i], model[last])
-        and _same(data, tenant[i], tenant[last])
+        and same_bytes(data, model[i], model[last])
+        and same_bytes(data, tenant[i], tenant[last])
     )
     columns.labels[i] = _label(given, found, scores)
     columns.lone[i] = _place_scores(given, found, scores, columns.scores[i])

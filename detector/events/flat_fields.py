@@ -66,7 +66,10 @@ def _kind(forms: list[types.Type]) -> int:
             type(item) for item in items
         } == {types.FloatType, types.StrType, types.NoneType}:
             return ROW
-        case [types.StrType(pattern=None), types.IntType(ge=-0x8000_0000_0000_0000, le=0x7FFF_FFFF_FFFF_FFFF)]:
+        case [
+            types.StrType(pattern=None),
+            types.IntType(ge=-0x8000_0000_0000_0000, le=0x7FFF_FFFF_FFFF_FFFF),
+        ]:
             return LABEL
         case [types.ListType(types.FloatType(), min_length=1, max_length=None), types.DictType()]:
             return SCORES
@@ -99,9 +102,7 @@ def _add(slots: list[Slot], struct: types.StructType, owner: int) -> None:
         if len(field.encode_name) > LONGEST_KEY:
             continue  # so the key is unknown
         bounds = _bounds(known[0])
-        slots.append(
-            Slot(owner, field.encode_name, kind, known != forms, field.required, *bounds)
-        )
+        slots.append(Slot(owner, field.encode_name, kind, known != forms, field.required, *bounds))
         form = known[0]
         if isinstance(form, types.StructType):
             _add(slots, form, own)
@@ -161,7 +162,7 @@ _THREE, _BITS = np.uint64(3), np.uint64(_SHIFT)
 
 
 @compiled
-def find(first: Any, second: Any, owner: int) -> int:
+def find(first: Any, second: Any, owner: int) -> Any:
     """Return the slot of a name given as two words, zeros behind it, or -1."""
     bucket = ((first ^ (second * _THREE) ^ np.uint64(owner + 1)) * _FACTOR) >> _BITS
     slot = np.int64(_TABLE[bucket, 2]) - 1

@@ -8,13 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detector.events import flat_fields as fields
 from detector.events.batch import NUMBER_LIMIT
 from detector.events.bits import word_at
 from detector.events.decimal import FAILED, read_integer, read_number
-from detector.events.flat_fields import (
-    BOUNDS, CHOICE, INTEGER, KINDS, LABEL, LONGEST_KEY, NOBODY, NULLABLE, NUMBER, OBJECT, OWNERS,
-    REQUIRED, ROW, SCORES, TEXT, find,
-)  # fmt: skip
 from detector.events.json_text import category, checksum, past_space, text_end
 from detector.kit.compiled import compiled
 
@@ -36,14 +33,14 @@ class Room(NamedTuple):
 
 
 @compiled
-def _slot(data: Any, begin: int, end: int, owner: int) -> int:
+def _slot(data: Any, begin: int, end: int, owner: int) -> Any:
     """Return the slot of a key or choice, -1 when there is none."""
     size = end - begin
-    if size > LONGEST_KEY:
+    if size > fields.LONGEST_KEY:
         return -1
     first = word_at(data, begin) & _MASKS[min(size, 8)]
     second = word_at(data, begin + 8) & _MASKS[max(size - 8, 0)] if size > 8 else _0
-    return find(first, second, owner)
+    return fields.find(first, second, owner)
 
 
 @compiled
@@ -91,49 +88,53 @@ def _list(data: Any, at: int, mixed: bool, values: Any, room: int) -> Any:
 
 
 @compiled
-def _text(data: Any, at: int, slot: int, found: Any) -> int:
+def _text(data: Any, at: int, slot: int, found: Any) -> Any:
     """Note where a text lies, as the type of its slot has it; return where it ends."""
     begin = at + 1
     end = text_end(data, begin)
     if end < 0:
         return FAILED
-    kind = KINDS[slot]
-    if kind == CHOICE:
+    kind = fields.KINDS[slot]
+    if kind == fields.CHOICE:
         return end + 1 if _slot(data, begin, end, slot) >= 0 else FAILED
-    if kind == LABEL:
+    if kind == fields.LABEL:
         found[2 * slot] = checksum(data, begin, end) & 0x7FFFFFFF
-    elif kind == TEXT:
+    elif kind == fields.TEXT:
         found[2 * slot], found[2 * slot + 1] = begin, end
     else:
         return FAILED
-    return end + 1 if BOUNDS[slot, 0] <= end - begin <= BOUNDS[slot, 1] else FAILED
+    return end + 1 if fields.BOUNDS[slot, 0] <= end - begin <= fields.BOUNDS[slot, 1] else FAILED
 
 
 @compiled
-def _number(data: Any, at: int, slot: int, found: Any) -> int:
+def _number(data: Any, at: int, slot: int, found: Any) -> Any:
     """Note an integer, hold any number against its bounds; return where it ends."""
-    kind = KINDS[slot]
-    if kind == NUMBER:
+    kind = fields.KINDS[slot]
+    if kind == fields.NUMBER:
         value, end = read_number(data, at)
-        return end if BOUNDS[slot, 0] <= value <= BOUNDS[slot, 1] else FAILED
+        return end if fields.BOUNDS[slot, 0] <= value <= fields.BOUNDS[slot, 1] else FAILED
     whole, end = read_integer(data, at)
-    if kind == LABEL:
+    if kind == fields.LABEL:
         found[2 * slot] = whole & 0x7FFFFFFF
         return end
     found[2 * slot] = whole
-    return end if kind == INTEGER and BOUNDS[slot, 0] <= whole <= BOUNDS[slot, 1] else FAILED
+    return (
+        end
+        if kind == fields.INTEGER and fields.BOUNDS[slot, 0] <= whole <= fields.BOUNDS[slot, 1]
+        else FAILED
+    )
 
 
 @compiled
-def _value(data: Any, at: int, slot: int, found: Any, room: Any) -> int:
+def _value(data: Any, at: int, slot: int, found: Any, room: Any) -> Any:
     """Note the value of a slot, which is neither null nor an object; return where it ends."""
-    byte, kind = data[at], KINDS[slot]
+    byte, kind = data[at], fields.KINDS[slot]
     if byte == _QUOTE:
         return _text(data, at, slot, found)
-    if byte == _LIST and kind == ROW:
+    if byte == _LIST and kind == fields.ROW:
         found[2 * slot], at = _list(data, at, True, room.cells, room.most_cells)
         return at
-    if byte == _LIST and kind == SCORES:
+    if byte == _LIST and kind == fields.SCORES:
         found[2 * slot], at = _list(data, at, False, room.scores, room.most_scores)
         return at
     if byte == _MINUS or _DIGIT - 9 <= byte <= _DIGIT:
@@ -142,16 +143,14 @@ def _value(data: Any, at: int, slot: int, found: Any, room: Any) -> int:
 
 
 @compiled
-def read_event(
-    data: Any, at: int, end: int, found: Any, room: Any
-) -> int:
+def read_event(data: Any, at: int, end: int, found: Any, room: Any) -> int:
     """Read one event from `at` to `end`, where a zero byte stands.
 
     Returns a bit for each slot with a value other than null, or `FAILED`. `found` gets two integers
     for each of these slots: where a text begins and ends, or first an integer, a label's code, or
     how many values a list has.
     """
-    given, seen, owner = 0, 0, NOBODY
+    given, seen, owner = 0, 0, fields.NOBODY
     at = past_space(data, at)
     if data[at] != _OPEN:
         return FAILED
@@ -166,11 +165,11 @@ def read_event(
         if data[at] != _COLON:
             return FAILED
         at = past_space(data, at + 1)
-        if data[at] == _N and NULLABLE[slot] and word_at(data, at) & _BELOW == _NULL:
+        if data[at] == _N and fields.NULLABLE[slot] and word_at(data, at) & _BELOW == _NULL:
             at += 4
         else:
             given |= 1 << slot
-            if data[at] == _OPEN and KINDS[slot] == OBJECT:
+            if data[at] == _OPEN and fields.KINDS[slot] == fields.OBJECT:
                 owner = slot
                 continue
             at = _value(data, at, slot, found, room)
@@ -179,9 +178,9 @@ def read_event(
         at = past_space(data, at)
         while data[at] == _CLOSE:
             at = past_space(data, at + 1)
-            if owner == NOBODY:
-                whole = at == end and seen & REQUIRED == REQUIRED
+            if owner == fields.NOBODY:
+                whole = at == end and seen & fields.REQUIRED == fields.REQUIRED
                 return given if whole else FAILED
-            owner = OWNERS[owner]
+            owner = fields.OWNERS[owner]
         if data[at] != _COMMA:
             return FAILED

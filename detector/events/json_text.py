@@ -1,7 +1,6 @@
 """Compiled pieces that read JSON's texts and the white space between its tokens.
 
-`data` holds the bytes and `word_at(data, i)` the eight from `i` on, the first byte lowest. A zero byte must
-stand behind what is read, and seven bytes more.
+`data` is a pointer to bytes. A zero byte must stand behind what is read, and seven bytes more.
 """
 
 from typing import Any
@@ -26,6 +25,7 @@ _CRC = np.array([crc32(bytes([n ^ 0xFF])) ^ 0xFF000000 for n in range(256)], dty
 
 @compiled
 def past_space(data: Any, at: int) -> int:
+    """Return where the first byte stands, from `at` on, that is no white space."""
     while data[at] <= _SPACE:
         byte = data[at]
         if byte != _SPACE and byte != _LINE and byte != _RETURN and byte != _TAB:
@@ -35,7 +35,7 @@ def past_space(data: Any, at: int) -> int:
 
 
 @compiled
-def text_end(data: Any, at: int) -> int:
+def text_end(data: Any, at: Any) -> Any:
     """Return where the quote stands that ends the text from `at` on, or `FAILED`.
 
     A text with anything but ASCII, with control characters or with escapes is refused.
@@ -57,7 +57,7 @@ def text_end(data: Any, at: int) -> int:
 
 
 @compiled
-def checksum(data: Any, begin: int, end: int) -> int:
+def checksum(data: Any, begin: int, end: int) -> Any:
     """The CRC-32 of some bytes, as in zlib."""
     register = _BELOW
     for i in range(begin, end):
@@ -70,3 +70,15 @@ def category(data: Any, begin: int, end: int) -> Any:
     """The cell of a text, as `category_code` gives it."""
     share = (checksum(data, begin, end) & 0x7FFFFF) / 0x800000
     return np.float64(np.float32(-1e30 * (1.0 + share)))
+
+
+@compiled
+def same_bytes(data: Any, a: Any, b: Any) -> bool:
+    """Whether two spans, each a begin and an end, hold the same bytes."""
+    size = a[1] - a[0]
+    if size != b[1] - b[0]:
+        return False
+    i = 0
+    while i < size and data[a[0] + i] == data[b[0] + i]:
+        i += 1
+    return bool(i == size)
