@@ -73,12 +73,12 @@ def category(data: Any, begin: int, end: int) -> Any:
 
 
 @compiled
-def same_bytes(data: Any, a: Any, b: Any) -> bool:
-    """Whether two spans, each a begin and an end, hold the same bytes."""
-    size = a[1] - a[0]
-    if size != b[1] - b[0]:
+def same_bytes(data: Any, spans: Any, i: int, j: int) -> bool:
+    """Whether two spans hold the same bytes; `spans` is a pointer to begins and ends in turn."""
+    size = spans[2 * i + 1] - spans[2 * i]
+    if size != spans[2 * j + 1] - spans[2 * j]:
         return False
-    i = 0
-    while i < size and data[a[0] + i] == data[b[0] + i]:
-        i += 1
-    return bool(i == size)
+    k = 0
+    while k < size and data[spans[2 * i] + k] == data[spans[2 * j] + k]:
+        k += 1
+    return bool(k == size)

@@ -1,0 +1,155 @@
+"""The compiled way from the bytes of many plain JSON events to their columns."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detector.events.batch import MAX_CLASSES, NO_LABEL
+from detector.events.bits import pointer
+from detector.events.decimal import FAILED
+from detector.events.flat_fields import NAMES, SLOTS
+from detector.events.json_event import Room, clipped, read_event
+from detector.events.json_text import same_bytes
+from detector.kit.compiled import compiled
+
+_TENANT, _MODEL, _CLIENT = (NAMES[name] for name in ("tenant_id", "model_id", "client_id"))
+_TIME, _FEATURES, _LABEL, _SCORES = (
+    NAMES[name] for name in ("time", "features", "label", "scores")
+)
+_GIVEN_INPUT, _GIVEN_FEATURES = 1 << NAMES["input"], 1 << _FEATURES
+_GIVEN_LABEL, _GIVEN_SCORES = 1 << _LABEL, 1 << _SCORES
+_SLOTS = len(SLOTS)
+
+
+class Columns(NamedTuple):
+    """What is filled in for each of n records, as in `FlatRows`: arrays, or pointers to them."""
+
+    taken: Any
+    time_ms: Any
+    tenant: Any
+    model: Any
+    client: Any
+    same_model: Any
+    has_input: Any
+    labels: Any
+    scores: Any
+    lone: Any
+
+
+def empty_columns(n: int) -> Columns:
+    """Return the columns of n records none of which is taken yet."""
+    taken, same_model, has_input = np.zeros((3, n), dtype=np.bool_)
+    time_ms, labels = np.empty((2, n), dtype=np.int64)
+    tenant, model, client = np.empty((3, n, 2), dtype=np.int64)
+    scores, lone = np.empty((n, MAX_CLASSES)), np.empty(n)
+    return Columns(
+        taken, time_ms, tenant, model, client, same_model, has_input, labels, scores, lone
+    )
+
+
+@compiled
+def _pointers(columns: Any) -> Any:
+    return Columns(
+        pointer(columns.taken.view(np.uint8)),
+        pointer(columns.time_ms),
+        pointer(columns.tenant),
+        pointer(columns.model),
+        pointer(columns.client),
+        pointer(columns.same_model.view(np.uint8)),
+        pointer(columns.has_input.view(np.uint8)),
+        pointer(columns.labels),
+        pointer(columns.scores),
+        pointer(columns.lone),
+    )
+
+
+@compiled
+def _place_span(given: int, found: Any, slot: int, spans: Any, i: int) -> None:
+    there = (given >> slot) & 1
+    spans[2 * i] = found[2 * slot] if there else -1
+    spans[2 * i + 1] = found[2 * slot + 1] if there else -1
+
+
+@compiled
+def _label(given: int, found: Any, scores: Any) -> Any:
+    """The code of the answer's label, else of the class that scores best."""
+    if given & _GIVEN_LABEL:
+        return found[2 * _LABEL]
+    if not given & _GIVEN_SCORES:
+        return NO_LABEL
+    if found[2 * _SCORES] == 1:
+        return 1 if scores[0] >= 0.5 else 0
+    best = 0
+    for k in range(1, found[2 * _SCORES]):
+        if scores[k] > scores[best]:
+            best = k
+    return best
+
+
+@compiled
+def _place_scores(given: int, found: Any, scores: Any, out: Any, i: int) -> Any:
+    """Fill in the scores of record `i`."""
+    count = found[2 * _SCORES] if given & _GIVEN_SCORES else 0
+    row = MAX_CLASSES * i
+    for k in range(MAX_CLASSES):
+        out.scores[row + k] = clipped(scores[k]) if k < count else np.nan
+    out.lone[i] = np.nan
+    if count == 1 and given & _GIVEN_LABEL:
+        out.scores[row] = np.nan
+        out.lone[i] = scores[0]
+    elif count == 1:
+        out.scores[row] = clipped(1.0 - scores[0])
+        out.scores[row + 1] = clipped(scores[0])
+
+
+@compiled
+def _place(data: Any, given: int, found: Any, scores: Any, out: Any, i: int, last: int) -> None:
+    """Fill in record `i`; `last` is the one taken before, or negative."""
+    out.taken[i] = 1
+    out.time_ms[i] = found[2 * _TIME]
+    out.has_input[i] = given & _GIVEN_INPUT != 0
+    _place_span(given, found, _TENANT, out.tenant, i)
+    _place_span(given, found, _MODEL, out.model, i)
+    _place_span(given, found, _CLIENT, out.client, i)
+    out.same_model[i] = (
+        last >= 0 and same_bytes(data, out.model, i, last) and same_bytes(data, out.tenant, i, last)
+    )
+    out.labels[i] = _label(given, found, scores)
+    _place_scores(given, found, scores, out, i)
+
+
+@compiled
+def fill_columns(array: Any, sizes: Any, max_fields: int, max_classes: int, columns: Any) -> Any:
+    """Fill in the columns of the records that can be taken, and return the (n, d) cells.
+
+    `array` holds the bytes: behind each record, of `sizes`, a zero byte, behind the last eight. The
+    first record with features says how wide the cells are, unless it is so much wider than the
+    others are long that the cells of all would take more than eight times the bytes.
+    """
+    n = len(sizes)
+    row, scores = np.empty(max_fields), np.empty(max_classes)
+    notes, cells = np.empty(2 * _SLOTS, np.int64), np.empty((n, 0))
+    data, found, out = pointer(array), pointer(notes), _pointers(columns)
+    room = Room(pointer(row), pointer(scores), max_fields, max_classes)
+    width, end, last = 0, -1, -1
+    for i in range(n):
+        begin = end + 1
+        end = begin + sizes[i]
+        given = read_event(data, begin, end, found, room)
+        count = found[2 * _FEATURES] if given & _GIVEN_FEATURES else 0
+        if given == FAILED or (given & _GIVEN_INPUT and count == 0):
+            continue
+        if width == 0 and 0 < n * count <= len(array):
+            width = count
+            cells = np.empty((n, width))
+            cells[:i] = np.nan
+        if count == width:
+            for k in range(width):
+                cells[i, k] = row[k]
+        elif count == 0:
+            cells[i] = np.nan
+        else:
+            continue
+        _place(data, given, found, room.scores, out, i, last)
+        last = i
+    return cells
