@@ -35,4 +35,4 @@ class Log:
         if decoded.dead:
             letter = decoded.dead[0]
             raise QuerywatchError(f"a simulated event is not valid: {letter.path}: {letter.detail}")
-        return decoded.events
+        return list(decoded.events)

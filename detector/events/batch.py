@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.located import LocatedEvent
-from detector.events.model import Cell, Input, ModelKey, Output, PredictionEvent
-from detector.events.record import Position
+from detector.events.model import Cell, Input, ModelKey
 
 CATEGORY_CEILING = -5e29
 NUMBER_LIMIT = 1e29
@@ -57,8 +56,9 @@ class EventBatch:
 
     Attributes:
         model: The model that answered all of them.
-        events: The decoded events, for the few that become evidence.
-        positions: Where each stands in the log.
+        located: The decoded events, for the few that become evidence.
+        clients: (n,) who asked.
+        offsets: (n,) where each stands in its partition of the log.
         cells: (n, d) input cells as described in the module's docstring.
         names: The d field names.
         has_input: (n,) whether the event carried an input.
@@ -69,8 +69,9 @@ class EventBatch:
     """
 
     model: ModelKey
-    events: tuple[PredictionEvent, ...]
-    positions: tuple[Position, ...]
+    located: Sequence[LocatedEvent]
+    clients: Sequence[str]
+    offsets: NDArray[np.int64]
     cells: Floats
     names: tuple[str, ...]
     has_input: NDArray[np.bool_]
@@ -81,7 +82,7 @@ class EventBatch:
 
     def __len__(self) -> int:
         """Return the number of events."""
-        return len(self.events)
+        return len(self.located)
 
 
 class ColumnTable:
@@ -104,9 +105,14 @@ class ColumnTable:
         """Label codes of the classes in column order."""
         return tuple(self._classes)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no further field gets a column."""
+        return len(self._fields) >= self._max_fields
+
     def knows(self, item: Input | None) -> bool:
         """Return whether the input would add no column."""
-        return len(self._fields) >= self._max_fields or _named(item).keys() <= self._fields.keys()
+        return self.is_full or _named(item).keys() <= self._fields.keys()
 
     def columns(self, names: Collection[str]) -> list[int]:
         """Return the column of each name, -1 where the table is full."""
@@ -122,6 +128,13 @@ class ColumnTable:
             self._classes[code] = len(self._classes)
         return self._classes.get(code, -1)
 
+    def class_columns(self, codes: Iterable[int]) -> list[int] | None:
+        """Return the score columns of classes as `class_column`; None when one would be new."""
+        full = len(self._classes) >= MAX_CLASSES
+        columns = [self._classes.get(code) for code in codes]
+        known = [-1 if column is None and full else column for column in columns]
+        return None if None in known else [column for column in known if column is not None]
+
     def cells(self, inputs: Sequence[Input | None]) -> Floats:
         """Return the (n, d) matrix of cells, registering names not seen before."""
         shapes = set(map(_shape, inputs))
@@ -131,8 +144,13 @@ class ColumnTable:
         embedded, named = shape
         columns = self.columns(named if isinstance(named, tuple) else [*map(str, range(named))])
         block = _block([_values(item) for item in inputs])
-        if embedded:
-            block = _directions(block)
+        return self.arrange(_directions(block) if embedded else block, columns)
+
+    def arrange(self, block: Floats, columns: Sequence[int]) -> Floats:
+        """Return (n, k) cells whose k columns are given as (n, d), the block itself if that is it.
+
+        A column of -1 is left out.
+        """
         if columns == list(range(len(self._fields))):
             return block
         matrix = np.full((len(block), len(self._fields)), np.nan)
@@ -226,82 +244,3 @@ def _named(item: Input | None) -> Mapping[str, Cell]:
         prints = [item.fingerprint] if isinstance(item.fingerprint, str) else item.fingerprint
         row = [f"#{text}" for text in prints]
     return {str(i): value for i, value in enumerate(row)}
-
-
-def _label(output: Output | None) -> int:
-    if output is None:
-        return NO_LABEL
-    if output.label is not None:
-        return label_code(output.label)
-    if isinstance(output.scores, Mapping) and output.scores:
-        return label_code(max(output.scores, key=output.scores.__getitem__))
-    if isinstance(output.scores, list) and output.scores:
-        if len(output.scores) == 1:
-            return int(output.scores[0] >= 0.5)
-        return int(np.argmax(output.scores))
-    return NO_LABEL
-
-
-def _score_row(output: Output | None, label: int, table: ColumnTable) -> dict[int, float]:
-    """Return score by column; a lone score is that of the label, or of the class 1 without one."""
-    if output is None or not output.scores:
-        return {}
-    if isinstance(output.scores, Mapping):
-        pairs = ((table.class_column(label_code(k)), v) for k, v in output.scores.items())
-        return {column: float(v) for column, v in pairs if column >= 0}
-    if len(output.scores) > 1:
-        return dict(enumerate(map(float, output.scores[:MAX_CLASSES])))
-    score = float(output.scores[0])
-    if output.label is None:
-        return {0: 1.0 - score, 1: score}
-    column = table.class_column(label)
-    return {column: score} if column >= 0 else {}
-
-
-def _scores(outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable) -> Floats:
-    """Return the (n, MAX_CLASSES) scores, at once when every output lists as many classes."""
-    return np.clip(_raw_scores(outputs, labels, table), -NUMBER_LIMIT, NUMBER_LIMIT)
-
-
-def _raw_scores(
-    outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable
-) -> Floats:
-    matrix = np.full((len(outputs), MAX_CLASSES), np.nan)
-    listed = [output.scores for output in outputs if output and isinstance(output.scores, list)]
-    if len(listed) == len(outputs) and len(set(map(len, listed))) == 1 < len(listed[0]):
-        known = np.array(listed, dtype=np.float64)[:, :MAX_CLASSES]
-        matrix[:, : known.shape[1]] = known
-        return matrix
-    for i, (output, label) in enumerate(zip(outputs, labels, strict=True)):
-        for column, score in _score_row(output, label, table).items():
-            matrix[i, column] = score
-    return matrix
-
-
-def _margins(scores: Floats) -> Floats:
-    """Best minus second-best score; of a lone score p the lower bound 2p - 1, at least 0."""
-    ordered = np.sort(np.where(np.isnan(scores), -np.inf, scores), axis=1)
-    best, second = ordered[:, -1], ordered[:, -2]
-    lone = np.isneginf(second) & np.isfinite(best)
-    with np.errstate(invalid="ignore", over="ignore"):  # no score at all: inf - inf is NaN
-        return np.where(lone, np.maximum(2.0 * best - 1.0, 0.0), best - second)
-
-
-def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTable) -> EventBatch:
-    """Return the columns of one model's events; `table` learns names not seen before."""
-    events = tuple(item.event for item in located)
-    cells = table.cells([event.input for event in events])
-    labels = [_label(event.output) for event in events]
-    scores = _scores([event.output for event in events], labels, table)
-    return EventBatch(
-        model=model,
-        events=events,
-        positions=tuple(item.position for item in located),
-        cells=cells,
-        names=table.names,
-        has_input=np.array([event.input is not None for event in events], dtype=np.bool_),
-        labels=np.array(labels, dtype=np.int64),
-        scores=scores,
-        margins=_margins(scores),
-        time_ms=np.array([event.time_ms for event in events], dtype=np.int64),
-    )

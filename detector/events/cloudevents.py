@@ -66,6 +66,11 @@ class _Envelope(msgspec.Struct, gc=False):
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
+def announces(headers: Sequence[tuple[str, bytes]]) -> bool:
+    """Return whether any header may matter to `from_headers`."""
+    return any(name.lower().startswith((_PREFIX, "con")) for name, _ in headers)
+
+
 def from_headers(
     headers: Sequence[tuple[str, bytes]], body: bytes, max_depth: int
 ) -> CloudEvent | None:

@@ -1,7 +1,8 @@
 """From log records to prediction events, or to dead letters that say what is wrong.
 
-The clean plain record takes the short way: one strict parse, which refuses unknown fields. What it
-lets through has the known shape only, so it is shallow, finite and valid UTF-8 already.
+Ordinary plain records are read straight into columns, and their events are made when asked for. Of
+the others, the clean plain one takes the short way: one strict parse, which refuses unknown fields.
+What it lets through has the known shape only, so it is shallow, finite and valid UTF-8 already.
 Everything else (unknown fields, envelopes, anything broken) goes the careful way.
 """
 
@@ -11,9 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from detector.events import packed
-from detector.events.cloudevents import CloudEvent, from_headers, structured
+from detector.events.cloudevents import CloudEvent, announces, from_headers, structured
+from detector.events.flat import read_flat
 from detector.events.limits import Limits
 from detector.events.located import LocatedEvent
 from detector.events.model import Input, Output, PredictionEvent
@@ -21,6 +25,7 @@ from detector.events.reasons import Reason
 from detector.events.record import DeadLetter, Record
 from detector.events.sanitise import PARSE_ERRORS, check_nul, check_text, refusal
 from detector.events.scan import CLEAN, scan
+from detector.events.stretch import EventStretch, Origin, parse_event
 from detector.events.unknown import UnknownFields
 from detector.kit.errors import DecodeError
 
@@ -30,7 +35,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 _set = msgspec.structs.force_setattr
 _tuple = tuple.__new__
 _PACKED = packed.FIRST_BYTES
-_parse = msgspec.json.Decoder(PredictionEvent).decode
+
+FEWEST_FLAT = 16
+"""Fewer records are not worth the way into columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class Decoded:
         unknown_fields: How many records had each unknown field, by JSON path.
     """
 
-    events: list[LocatedEvent]
+    events: Sequence[LocatedEvent]
     dead: list[DeadLetter]
     unknown_fields: Mapping[str, int]
 
@@ -70,38 +77,46 @@ class Decoder:
 
     def decode(self, record: Record) -> PredictionEvent:
         """Return the event that the record holds; raises `DecodeError` and nothing else."""
-        return self._decode(record, self._ceiling(record, self._horizon()))
+        return self._decode(record, int(self._ceilings([record])[0]))
 
     def decode_all(self, records: Sequence[Record]) -> Decoded:
         """Decode every record, neighbours of a bad one too; raises nothing over content.
 
         The clock, if there is one, is asked once.
         """
-        events: list[LocatedEvent] = []
-        dead: list[DeadLetter] = []
-        horizon, future = self._horizon(), self._limits.future_ms
+        many = len(records) >= FEWEST_FLAT
+        rows = read_flat([_flat(record) if many else b"" for record in records], self._limits)
+        ceilings = self._ceilings(records)
+        flat = rows.taken & (rows.time_ms >= self._earliest) & (rows.time_ms <= ceilings)
+        made: dict[int, LocatedEvent] = {}
+        dead: dict[int, DeadLetter] = {}
         clean: frozenset[int] | None = None
-        for at, record in enumerate(records):
-            stamp, body = record.timestamp_ms, record.value
-            # What `_ceiling` says, without a call for each record.
-            ceiling = horizon
-            if stamp is not None and 0 <= stamp < horizon - future:
-                ceiling = stamp + future
+        for at in np.flatnonzero(~flat).tolist():
+            record, ceiling = records[at], int(ceilings[at])
+            body = record.value
             try:
-                if not body or record.headers or record.fault or len(body) > self._max_bytes:
-                    event = self._decode(record, ceiling)
-                elif body[0] not in _PACKED:
-                    event = self._plain(body, ceiling)
-                else:
+                if body and body[0] in _PACKED and not record.headers and record.fault is None:
                     if clean is None:
                         clean = self._clean(records)
                     event = self._packed(body, ceiling, at in clean)
+                else:
+                    event = self._decode(record, ceiling)
             except DecodeError as error:
-                dead.append(self.dead_letter(record, error))
+                dead[at] = self.dead_letter(record, error)
             else:
                 # The named tuple's own constructor takes three times as long.
-                events.append(_tuple(LocatedEvent, (record.position, event)))
-        return Decoded(events, dead, self._unknown.drain())
+                made[at] = _tuple(LocatedEvent, (record.position, event))
+        usable = np.ones(len(records), dtype=np.bool_)
+        usable[list(dead)] = False
+        events = EventStretch(Origin(records, rows, flat, made), np.flatnonzero(usable))
+        return Decoded(events, list(dead.values()), self._unknown.drain())
+
+    def _ceilings(self, records: Sequence[Record]) -> NDArray[np.int64]:
+        """Return (n,) the latest time that an event of each record may have."""
+        horizon, future = self._horizon(), self._limits.future_ms
+        stamps = np.array([_stamp(record) for record in records], dtype=np.int64)
+        bounded = (stamps >= 0) & (stamps < horizon - future)
+        return np.where(bounded, stamps + future, horizon)
 
     def _clean(self, records: Sequence[Record]) -> frozenset[int]:
         """Return which records are plain MessagePack with nothing in it to look at again."""
@@ -116,7 +131,7 @@ class Decoder:
 
     def _plain(self, body: bytes, ceiling: int) -> PredictionEvent:
         try:
-            event = _parse(body)
+            event = parse_event(body)
         except PARSE_ERRORS:
             return self._carefully(body, ceiling)
         if b"\\" in body:
@@ -138,14 +153,6 @@ class Decoder:
         if self._now_ms is None:
             return self._latest - 1
         return min(self._now_ms() + self._limits.future_ms, self._latest - 1)
-
-    def _ceiling(self, record: Record, horizon: int) -> int:
-        """Return the latest time that an event of this record may have."""
-        stamp = record.timestamp_ms
-        # Kafka writes -1 where a producer gave no timestamp.
-        if stamp is None or stamp < 0:
-            return horizon
-        return min(stamp + self._limits.future_ms, horizon)
 
     def _decode(self, record: Record, ceiling: int) -> PredictionEvent:
         if record.fault is not None:
@@ -214,11 +221,11 @@ class Decoder:
 
     def _known_fields(self, body: bytes) -> PredictionEvent:
         try:
-            return _parse(body)
+            return parse_event(body)
         except msgspec.ValidationError as error:
             if "unknown field" not in str(error):
                 raise
-        return _parse(self._unknown.strip(body))
+        return parse_event(self._unknown.strip(body))
 
     def _settled(
         self, event: PredictionEvent, root: str, ceiling: int, many: bool
@@ -266,6 +273,19 @@ class Decoder:
         if len(scores) > self._limits.max_classes:
             detail = f"{len(scores)} scores are more than {self._limits.max_classes}"
             raise DecodeError(Reason.TOO_MANY_CLASSES, f"{root}.output.scores", detail)
+
+
+def _flat(record: Record) -> bytes:
+    """Return the body of what may be a plain event; nothing for what cannot be one."""
+    if record.fault is not None or (record.headers and announces(record.headers)):
+        return b""
+    return record.value or b""
+
+
+def _stamp(record: Record) -> int:
+    """Return the record's timestamp; -1, as Kafka writes it, where a producer gave none."""
+    stamp = record.timestamp_ms
+    return -1 if stamp is None else stamp
 
 
 def _milliseconds(time: datetime, root: str) -> int:

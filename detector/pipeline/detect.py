@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
+from detector.events.stretch import EventStretch
 from detector.pipeline.learn import learn
 from detector.pipeline.learning import DetectionPolicy, Learning
 from detector.pipeline.ports import ClientProfile
@@ -190,21 +191,20 @@ class Detector:
 
         Raises `ValueError` for an event of a model that `admit` refuses.
         """
-        groups = _by_model(events)
+        stretch = EventStretch.of(events)
         findings: list[tuple[int, Finding]] = []
         profiles: list[tuple[int, ClientProfile]] = []
         frozen: list[FrozenReference] = []
         drifts = 0
-        for model, indices in groups.items():
+        for model, indices in stretch.by_model().items():
             if not self.admit(model):
                 raise ValueError(f"model {model.model_id} was not admitted")
             start = 0
             while start < len(indices):
-                located = [events[i] for i in indices[start:]]
-                part, full = self._until_full(model, located)
+                part, full = self._until_full(model, stretch.take(indices[start:]))
                 watched = self._watches[model].process(part)
-                findings.extend((indices[start + k], found) for k, found in watched.findings)
-                profiles.extend((indices[start + k], made) for k, made in watched.profiles)
+                findings.extend((int(indices[start + k]), found) for k, found in watched.findings)
+                profiles.extend((int(indices[start + k]), made) for k, made in watched.profiles)
                 drifts += watched.drifts
                 benign = full.benign(self._watches[model]) if full else None
                 if benign is not None:
@@ -218,14 +218,14 @@ class Detector:
         )  # fmt: skip
 
     def _until_full(
-        self, model: ModelKey, events: list[LocatedEvent]
-    ) -> tuple[list[LocatedEvent], Learning | None]:
+        self, model: ModelKey, events: EventStretch
+    ) -> tuple[EventStretch, Learning | None]:
         """Cut the events where a learning model has seen enough, so that batches do not matter."""
         learning = self._learning.get(model)
         if learning is not None:
-            for i, item in enumerate(events):
-                if learning.take(item):
-                    return events[: i + 1], learning
+            end = learning.take(events)
+            if end is not None:
+                return events[:end], learning
         return events, None
 
     def _freeze(self, model: ModelKey, benign: Sequence[LocatedEvent]) -> FrozenReference:
@@ -239,18 +239,6 @@ class Detector:
             model, body, reference.events, reference.clients, reference.digest(),
             reference.summary(),
         )  # fmt: skip
-
-
-def _by_model(events: Sequence[LocatedEvent]) -> dict[ModelKey, list[int]]:
-    """Return the numbers of each model's events; models in the order of their first."""
-    names: dict[tuple[str, str], list[int]] = {}
-    for i, (_, event) in enumerate(events):
-        key = (event.tenant_id, event.model_id)
-        if key in names:
-            names[key].append(i)
-        else:
-            names[key] = [i]
-    return {ModelKey(*key): indices for key, indices in names.items()}
 
 
 def build_detection(

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from detector.events.decode import Decoder
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.events.reasons import Reason
 from detector.events.record import DeadLetter, Record
+from detector.events.stretch import EventStretch
 from detector.kit.errors import DecodeError
 from detector.pipeline.detect import Detection, Detections
 from detector.pipeline.duplicates import SourcePositions
@@ -20,6 +23,7 @@ class Taken:
     Attributes:
         detections: What the events showed.
         events: The usable ones, in order.
+        last_ms: Time of the latest of them, UTC milliseconds.
         dead: Records that cannot be used, in order.
         repeated: How many records were copies of others that came before.
         unknown_fields: How often an event held a field that nobody knows.
@@ -27,6 +31,7 @@ class Taken:
 
     detections: Detections = field(default_factory=Detections)
     events: Sequence[LocatedEvent] = ()
+    last_ms: int | None = None
     dead: Sequence[DeadLetter] = ()
     repeated: int = 0
     unknown_fields: int = 0
@@ -44,32 +49,32 @@ class Intake:
         """Update detection with the records, in order."""
         fresh = self.copies.fresh(records)
         decoded = self._decoder.decode_all(fresh)
-        events, refused = self._admitted(decoded.events, fresh)
+        events, refused = self._admitted(EventStretch.of(decoded.events), fresh)
         return Taken(
             detections=self._detection.process(events) if events else Detections(),
             events=events,
+            last_ms=int(events.time_ms.max()) if events else None,
             dead=sorted([*decoded.dead, *refused], key=lambda letter: letter.position),
             repeated=len(records) - len(fresh),
             unknown_fields=sum(decoded.unknown_fields.values()),
         )
 
     def _admitted(
-        self, events: list[LocatedEvent], records: Sequence[Record]
-    ) -> tuple[list[LocatedEvent], list[DeadLetter]]:
+        self, events: EventStretch, records: Sequence[Record]
+    ) -> tuple[EventStretch, list[DeadLetter]]:
         """Refuse the events of models for which there is no room."""
-        models = {(item.event.tenant_id, item.event.model_id) for item in events}
-        known = self._detection.digests().keys()
-        if all(ModelKey(*model) in known for model in models):
+        groups = events.by_model()
+        refused = {model: at for model, at in groups.items() if not self._detection.admit(model)}
+        if not refused:
             return events, []
-        taken, refused = [], []
         origin = {record.position: record for record in records}
-        for item in events:
-            if self._detection.admit(item.event.model):
-                taken.append(item)
-            else:
-                error = _no_room(item.event.model)
-                refused.append(self._decoder.dead_letter(origin[item.position], error))
-        return taken, refused
+        letters = [
+            self._decoder.dead_letter(origin[events[i].position], _no_room(model))
+            for model, indices in refused.items()
+            for i in indices.tolist()
+        ]
+        left = np.delete(np.arange(len(events)), np.concatenate(list(refused.values())))
+        return events.take(left), letters
 
 
 def _no_room(model: ModelKey) -> DecodeError:

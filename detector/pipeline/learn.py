@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from detector.events.batch import ColumnTable, assemble
+from detector.events.assemble import assemble
+from detector.events.batch import ColumnTable
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.features.lens import view_cells
@@ -54,7 +55,7 @@ def learn(model: ModelKey, events: Sequence[LocatedEvent]) -> Reference:
     batch = assemble(model, events, table)
     numbers: dict[str, int] = {}
     owner = np.array(
-        [numbers.setdefault(event.client_id, len(numbers)) for event in batch.events],
+        [numbers.setdefault(client, len(numbers)) for client in batch.clients],
         dtype=np.int64,
     )
     reference = fit(model, BenignRows(batch.cells, batch.names, owner, batch.margins))

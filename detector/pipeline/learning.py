@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
+from detector.events.stretch import EventStretch
 from detector.pipeline.saved import SavedEvents, SavedLearning
 from detector.pipeline.watch import ModelWatch
 from detector.scoring.fidelity import MAX_SUSPECTS
@@ -51,18 +52,23 @@ class Learning:
         self._left_out: set[str] = set()
         self._kept = 0
 
-    def take(self, item: LocatedEvent) -> bool:
-        """Collect one event; true when there is enough."""
-        client = item.event.client_id
+    def take(self, events: EventStretch) -> int | None:
+        """Collect events until there is enough; returns the number taken, None when all were."""
+        asked = zip(events.clients, events.has_input.tolist(), strict=True)
+        for i, (client, has_input) in enumerate(asked):
+            if has_input and self._wants(client):
+                self._counts[client] = self._counts.get(client, 0) + 1
+                self._events.append(events[i])
+                if self._full():
+                    return i + 1
+        return None
+
+    def _wants(self, client: str) -> bool:
         count = self._counts.get(client, 0)
-        if item.event.input is None or count >= self._cap or client in self._left_out:
+        if count >= self._cap or client in self._left_out:
             return False
-        if len(self._events) >= self._policy.learn_events and count:
-            # Enough events: only clients not heard yet are still wanted, so memory is bounded.
-            return False
-        self._counts[client] = count + 1
-        self._events.append(item)
-        return self._full()
+        # Enough events: only clients not heard yet are still wanted, so memory is bounded.
+        return not (len(self._events) >= self._policy.learn_events and count)
 
     def _full(self) -> bool:
         enough = len(self._events) >= self._policy.learn_events

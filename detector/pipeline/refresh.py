@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from msgspec import structs
 
-from detector.events.batch import ColumnTable, assemble
+from detector.events.assemble import assemble
+from detector.events.batch import ColumnTable
 from detector.events.located import LocatedEvent
 from detector.events.model import Input, ModelKey
 from detector.kit.errors import ConfigurationError
@@ -154,7 +155,7 @@ class ReferenceRefresher:
         table = ColumnTable(self._current.names, max_fields=len(self._current.names))
         batch = assemble(self.model, events, table)
         numbers: dict[str, int] = {}
-        owner = [numbers.setdefault(event.client_id, len(numbers)) for event in batch.events]
+        owner = [numbers.setdefault(client, len(numbers)) for client in batch.clients]
         cells, columns = fold(batch.cells, batch.names)
         return RecentRows(
             np.ascontiguousarray(cells), np.array(owner, dtype=np.int64), batch.labels, columns

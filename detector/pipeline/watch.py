@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.events.batch import NO_LABEL, ColumnTable, EventBatch, assemble
+from detector.events.assemble import assemble
+from detector.events.batch import NO_LABEL, ColumnTable, EventBatch
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
+from detector.events.stretch import EventStretch
 from detector.features.catalogue import RowView, read_features, vector
 from detector.features.lens import make_lens, view_cells
 from detector.features.rows import Tally
@@ -115,14 +117,15 @@ class ModelWatch:
     def process(self, located: Sequence[LocatedEvent]) -> Watched:
         """Update and judge with events of this model, in the order of the log."""
         found = Watched()
+        events = EventStretch.of(located)
         begin = 0
-        while begin < len(located):
-            end = self._stretch(located, begin)
-            self._process(located[begin:end], begin, found)
+        while begin < len(events):
+            end = self._alike(events, begin)
+            self._process(events[begin:end], begin, found)
             begin = end
         return found
 
-    def _stretch(self, located: Sequence[LocatedEvent], begin: int) -> int:
+    def _alike(self, located: Sequence[LocatedEvent], begin: int) -> int:
         """Return where the next event with new columns stands, so that batches do not matter."""
         if self.reference is not None:
             return len(located)
@@ -145,12 +148,11 @@ class ModelWatch:
             self._lens = make_lens(self.reference, len(names))
         self._names = names
         columns = self._judged(batch, np.ascontiguousarray(cells))
-        clients = [event.client_id for event in batch.events]
         begin = 0
         while begin < len(batch):
-            rows = self._states.assign(clients[begin:] if begin else clients)
+            rows = self._states.assign(batch.clients[begin:] if begin else batch.clients)
             self._floods(batch, begin, first, found)
-            self._score(batch, clients, columns, begin, rows, first, found)
+            self._score(batch, columns, begin, rows, first, found)
             begin += len(rows)
 
     def _judged(self, batch: EventBatch, cells: NDArray[np.float64]) -> tuple[Any, ...]:
@@ -158,14 +160,13 @@ class ModelWatch:
         p_values, broken = np.ones(len(batch)), np.zeros(len(batch), dtype=np.int64)
         if self.reference:
             p_values, broken = self.reference.judge(cells)
-        offsets = np.array([position.offset for position in batch.positions], dtype=np.int64)
         z = view_cells(cells, self.reference)
-        return (z, offsets, cells, batch.has_input, batch.labels, batch.scores, batch.margins,
+        return (z, batch.offsets, cells, batch.has_input, batch.labels, batch.scores, batch.margins,
                 batch.time_ms, p_values, broken)  # fmt: skip
 
     def _score(
-        self, batch: EventBatch, clients: Sequence[str], columns: tuple[Any, ...], begin: int,
-        rows: NDArray[np.int64], first: int, found: Watched,
+        self, batch: EventBatch, columns: tuple[Any, ...], begin: int, rows: NDArray[np.int64],
+        first: int, found: Watched,
     ) -> None:  # fmt: skip
         """Score the batch's events from `begin` on for which there are rows."""
         count = begin + len(rows)
@@ -179,8 +180,9 @@ class ModelWatch:
                 states.verdicts, offsets, states.first, self._tables,
             )  # fmt: skip
             end = min(i + 1, len(rows))
-            self._board.learn(clients[begin + done : begin + end], z[done:end], answers[done:end])
-            found.drifts += self._drifts(batch, clients, p_values, begin, done, end)
+            asking = batch.clients[begin + done : begin + end]
+            self._board.learn(asking, z[done:end], answers[done:end])
+            found.drifts += self._drifts(batch, asking, p_values, begin, done, end)
             done = end
             if mask == 0:
                 return
@@ -188,16 +190,13 @@ class ModelWatch:
             i += 1
 
     def _drifts(
-        self, batch: EventBatch, clients: Sequence[str], p_values: NDArray[np.float64], begin: int,
+        self, batch: EventBatch, asked: Sequence[str], p_values: NDArray[np.float64], begin: int,
         done: int, end: int,
     ) -> int:  # fmt: skip
         """Say and count when the model's clients as a whole no longer look as they did."""
         if self._drift is None:
             return 0
-        asked, times = (
-            clients[begin + done : begin + end],
-            batch.time_ms[begin + done : begin + end],
-        )
+        times = batch.time_ms[begin + done : begin + end]
         p_values, has_input = p_values[done:end], batch.has_input[begin + done : begin + end]
         if not has_input.all():
             asked = [client for client, given in zip(asked, has_input, strict=True) if given]
@@ -214,9 +213,9 @@ class ModelWatch:
     def _floods(self, batch: EventBatch, at: int, first: int, found: Watched) -> None:
         """Judge how room was made for the event at `at`, if it was."""
         for left in self._states.departures():
-            event = batch.events[at]
+            position, event = batch.located[at]
             place = Place(
-                self._model, event.event_id, event.time_ms, batch.positions[at],
+                self._model, event.event_id, event.time_ms, position,
                 self.reference is not None,
             )  # fmt: skip
             finding = self._flood.take(left, place)
@@ -230,9 +229,8 @@ class ModelWatch:
         states = self._states
         cells = len(self.reference.centroids) if self.reference else 0
         view = RowView(states.table, row, cells)
-        moment = Moment(
-            batch.events[i], batch.positions[i], view, self._names, self.reference is not None
-        )
+        position, event = batch.located[i]
+        moment = Moment(event, position, view, self._names, self.reference is not None)
         finding = None
         if mask & EVERYTHING:
             finding = self._judge.decide(

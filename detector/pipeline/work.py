@@ -213,7 +213,7 @@ class PartitionWork:
             rejected=Counter(str(letter.reason) for letter in taken.dead),
             repeated=taken.repeated,
             unknown_fields=taken.unknown_fields,
-            last_event_ms=max((item.event.time_ms for item in taken.events), default=None),
+            last_event_ms=taken.last_ms,
             detections=taken.detections,
             dead_letters=taken.dead,
             before=before,

@@ -33,7 +33,7 @@ def batches(events: int, clients: int, seed: int, prefix: bytes) -> Iterator[lis
     for n, body in enumerate(bodies(events, clients, attackers=0, seed=seed)):
         kept.append(Record(Position("flood", 0, n), body.replace(b'"client-', b'"' + prefix)))
         if len(kept) == BATCH:
-            yield decoder.decode_all(kept).events
+            yield list(decoder.decode_all(kept).events)
             kept.clear()
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from detector.events.batch import ColumnTable, assemble
+from detector.events.assemble import assemble
+from detector.events.batch import ColumnTable
 from detector.events.decode import Decoded, Decoder
 from detector.events.model import ModelKey
 from detector.events.reasons import Reason

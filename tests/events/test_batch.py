@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.events.assemble import assemble
 from detector.events.batch import (
     CATEGORY_CEILING,
     MAX_CLASSES,
@@ -17,7 +18,6 @@ from detector.events.batch import (
     NUMBER_LIMIT,
     ColumnTable,
     EventBatch,
-    assemble,
     category_code,
     cell,
     label_code,
@@ -42,7 +42,7 @@ def located(*events: Mapping[str, object]) -> list[LocatedEvent]:
     ]
     decoded = Decoder().decode_all(records)
     assert not decoded.dead
-    return decoded.events
+    return list(decoded.events)
 
 
 def of_inputs(*inputs: object, table: ColumnTable | None = None) -> EventBatch:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.events.batch import ColumnTable, EventBatch, assemble
+from detector.events.assemble import assemble
+from detector.events.batch import ColumnTable, EventBatch
 from detector.events.decode import Decoded, Decoder
 from detector.events.model import ModelKey, PredictionEvent
 from detector.events.record import Position, Record

@@ -4,7 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from detector.events.batch import ColumnTable, assemble
+from detector.events.assemble import assemble
+from detector.events.batch import ColumnTable
 from detector.events.located import LocatedEvent
 from detector.features.catalogue import RowView, read_features
 from detector.features.lens import make_lens, view_cells

@@ -1,0 +1,162 @@
+"""From decoded events to an `EventBatch`.
+
+Events that were read straight into columns keep them; the others' are made of their values. The
+result is the same, and does not depend on which other events are assembled with an event.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.batch import (
+    MAX_CLASSES,
+    NO_LABEL,
+    NUMBER_LIMIT,
+    ColumnTable,
+    EventBatch,
+    Floats,
+    label_code,
+)
+from detector.events.located import LocatedEvent
+from detector.events.model import Input, ModelKey, Output
+from detector.events.stretch import EventStretch
+from detector.kit.compiled import compiled
+
+
+def _label(output: Output | None) -> int:
+    if output is None:
+        return NO_LABEL
+    if output.label is not None:
+        return label_code(output.label)
+    if isinstance(output.scores, Mapping) and output.scores:
+        return label_code(max(output.scores, key=output.scores.__getitem__))
+    if isinstance(output.scores, list) and output.scores:
+        if len(output.scores) == 1:
+            return int(output.scores[0] >= 0.5)
+        return int(np.argmax(output.scores))
+    return NO_LABEL
+
+
+def _score_row(output: Output | None, label: int, table: ColumnTable) -> dict[int, float]:
+    """Return score by column; a lone score is that of the label, or of the class 1 without one."""
+    if output is None or not output.scores:
+        return {}
+    if isinstance(output.scores, Mapping):
+        pairs = ((table.class_column(label_code(k)), v) for k, v in output.scores.items())
+        return {column: float(v) for column, v in pairs if column >= 0}
+    if len(output.scores) > 1:
+        return dict(enumerate(map(float, output.scores[:MAX_CLASSES])))
+    score = float(output.scores[0])
+    if output.label is None:
+        return {0: 1.0 - score, 1: score}
+    column = table.class_column(label)
+    return {column: score} if column >= 0 else {}
+
+
+def _scores(outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable) -> Floats:
+    """Return the (n, MAX_CLASSES) scores, at once when every output lists as many classes."""
+    return np.clip(_raw_scores(outputs, labels, table), -NUMBER_LIMIT, NUMBER_LIMIT)
+
+
+def _raw_scores(
+    outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable
+) -> Floats:
+    matrix = np.full((len(outputs), MAX_CLASSES), np.nan)
+    listed = [output.scores for output in outputs if output and isinstance(output.scores, list)]
+    if len(listed) == len(outputs) and len(set(map(len, listed))) == 1 < len(listed[0]):
+        known = np.array(listed, dtype=np.float64)[:, :MAX_CLASSES]
+        matrix[:, : known.shape[1]] = known
+        return matrix
+    for i, (output, label) in enumerate(zip(outputs, labels, strict=True)):
+        for column, score in _score_row(output, label, table).items():
+            matrix[i, column] = score
+    return matrix
+
+
+@compiled
+def _margins(scores: Any) -> Any:
+    """Best minus second-best score; of a lone score p the lower bound 2p - 1, at least 0."""
+    margins = np.full(len(scores), np.nan)
+    for i in range(len(scores)):
+        best = second = -np.inf
+        for j in range(scores.shape[1]):
+            score = scores[i, j]
+            # No comparison holds for an absent one.
+            if score > best:
+                best, second = score, best
+            elif score > second:
+                second = score
+        if second > -np.inf:
+            margins[i] = best - second
+        elif best > -np.inf:
+            margins[i] = max(2.0 * best - 1.0, 0.0)
+    return margins
+
+
+def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTable) -> EventBatch:
+    """Return the columns of one model's events; `table` learns names not seen before."""
+    stretch = EventStretch.of(located)
+    if table.is_full and len(stretch.made) < len(stretch):
+        cells, labels, scores = _from_columns(stretch, table)
+    else:
+        # A table that grows must see the names in the order of the events.
+        events = [item.event for item in stretch]
+        cells = table.cells([event.input for event in events])
+        known = [_label(event.output) for event in events]
+        labels = np.array(known, dtype=np.int64)
+        scores = _scores([event.output for event in events], known, table)
+    return EventBatch(
+        model=model,
+        located=stretch,
+        clients=stretch.clients,
+        offsets=stretch.offsets,
+        cells=cells,
+        names=table.names,
+        has_input=stretch.has_input,
+        labels=labels,
+        scores=scores,
+        margins=_margins(scores),
+        time_ms=stretch.time_ms,
+    )
+
+
+def _from_columns(
+    stretch: EventStretch, table: ColumnTable
+) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Return cells, labels and scores: the stretch's columns, and beside them what was made."""
+    rows, places, made = stretch.rows, stretch.places, stretch.made
+    columns = table.columns([str(i) for i in range(rows.cells.shape[1])])
+    cells = table.arrange(rows.cells[places], columns)
+    labels, scores, lone = rows.labels[places], rows.scores[places], rows.lone[places]
+    if len(made):
+        outputs: list[tuple[Input | None, Output | None]] = [
+            (stretch[i].event.input, stretch[i].event.output) for i in made.tolist()
+        ]
+        cells[made] = table.cells([given for given, _ in outputs])
+        labels[made] = [_label(output) for _, output in outputs]
+        scores[made], lone[made] = np.nan, np.nan
+    _place_lone(scores, labels, lone, stretch, table)
+    return cells, labels, scores
+
+
+def _place_lone(
+    scores: Floats, labels: NDArray[np.int64], lone: Floats, stretch: EventStretch,
+    table: ColumnTable,
+) -> None:  # fmt: skip
+    """Put scores that stand alone, and those of made events, into their classes' columns."""
+    alone = np.flatnonzero(~np.isnan(lone))
+    codes, which = np.unique(labels[alone], return_inverse=True)
+    columns = table.class_columns(codes.tolist())
+    if columns is not None and not len(stretch.made):
+        column = np.array(columns, dtype=np.intp)[which]
+        kept = column >= 0
+        scores[alone[kept], column[kept]] = lone[alone[kept]]
+        return
+    # Classes get their columns in the order of the events.
+    made = set(stretch.made.tolist())
+    for i in sorted(made.union(alone.tolist())):
+        output = stretch[i].event.output
+        for column_of, score in _score_row(output, int(labels[i]), table).items():
+            scores[i, column_of] = min(max(score, -NUMBER_LIMIT), NUMBER_LIMIT)

@@ -1,0 +1,172 @@
+"""A stretch of decoded events whose columns are at hand, and which are made when asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.events.flat import FlatRows, read_flat
+from detector.events.limits import Limits
+from detector.events.located import LocatedEvent
+from detector.events.model import ModelKey, PredictionEvent
+from detector.events.record import Record
+
+parse_event = msgspec.json.Decoder(PredictionEvent).decode
+"""The strict parse of a plain event, which refuses unknown fields."""
+
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the events of a stretch come from.
+
+    Attributes:
+        records: (n,) the records.
+        rows: Their columns.
+        flat: (n,) whether the event is in the columns and not made yet.
+        made: The other events by their record's number.
+    """
+
+    records: Sequence[Record]
+    rows: FlatRows
+    flat: NDArray[np.bool_]
+    made: Mapping[int, LocatedEvent]
+
+    @cached_property
+    def text(self) -> str:
+        """The records' bodies, which are ASCII wherever a column points into them."""
+        return self.rows.text.decode("latin-1")
+
+    @cached_property
+    def models(self) -> list[ModelKey]:
+        """Every run of flat records of one model has an entry."""
+        firsts = np.flatnonzero(self.rows.taken & ~self.rows.same_model)
+        text = self.text
+        spans = np.hstack([self.rows.tenant[firsts], self.rows.model[firsts]]).tolist()
+        return [ModelKey(text[a:b] if a >= 0 else "", text[c:d]) for a, b, c, d in spans]
+
+    @cached_property
+    def runs(self) -> Places:
+        """(n,) the entry of `models` that a flat record belongs to."""
+        return np.cumsum(self.rows.taken & ~self.rows.same_model) - 1
+
+
+class EventStretch(Sequence[LocatedEvent]):
+    """Events in the order of the log."""
+
+    def __init__(self, origin: Origin, places: Places) -> None:
+        """Take the records at (n,) `places` of the origin, all of which are events."""
+        self._origin = origin
+        self._places = places
+
+    @classmethod
+    def of(cls, events: Sequence[LocatedEvent]) -> "EventStretch":
+        """Return events that are made already as a stretch."""
+        if isinstance(events, EventStretch):
+            return events
+        count = len(events)
+        rows = read_flat([b""] * count, Limits())
+        return cls(Origin((), rows, rows.taken, dict(enumerate(events))), np.arange(count))
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> LocatedEvent: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "EventStretch": ...
+
+    def __getitem__(self, at: int | slice) -> "LocatedEvent | EventStretch":
+        """Return one event, or some of them as a stretch."""
+        if isinstance(at, slice):
+            return EventStretch(self._origin, self._places[at])
+        place = int(self._places[at])
+        made = self._origin.made.get(place)
+        if made is not None:
+            return made
+        record = self._origin.records[place]
+        return LocatedEvent(record.position, parse_event(record.value or b""))
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other is a sequence of the same events."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def take(self, indices: Places) -> "EventStretch":
+        """Return some events, in the order of the (k,) `indices`."""
+        if len(indices) == len(self._places):
+            return self
+        return EventStretch(self._origin, self._places[indices])
+
+    @property
+    def rows(self) -> FlatRows:
+        """Columns of more events than these; `places` says where these stand in them."""
+        return self._origin.rows
+
+    @property
+    def places(self) -> Places:
+        """(n,) the row of each event."""
+        return self._places
+
+    @cached_property
+    def made(self) -> Places:
+        """Which events are not in the columns."""
+        return np.flatnonzero(~self._origin.flat[self._places])
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """(n,) offsets in the log."""
+        records = self._origin.records
+        if not records:
+            return np.array([event.position.offset for event in self], dtype=np.int64)
+        offsets = [records[place].position[2] for place in self._places.tolist()]
+        return np.array(offsets, dtype=np.int64)
+
+    @cached_property
+    def time_ms(self) -> NDArray[np.int64]:
+        """(n,) event times, UTC milliseconds."""
+        times = self.rows.time_ms[self._places]
+        for i in self.made.tolist():
+            times[i] = self[i].event.time_ms
+        return times
+
+    @cached_property
+    def has_input(self) -> NDArray[np.bool_]:
+        """(n,) whether the event carries an input."""
+        given = self.rows.has_input[self._places]
+        for i in self.made.tolist():
+            given[i] = self[i].event.input is not None
+        return given
+
+    @cached_property
+    def clients(self) -> list[str]:
+        """(n,) client ids."""
+        text = self._origin.text
+        clients = [text[a:b] for a, b in self.rows.client[self._places].tolist()]
+        for i in self.made.tolist():
+            clients[i] = self[i].event.client_id
+        return clients
+
+    def by_model(self) -> dict[ModelKey, Places]:
+        """Return the indices of each model's events; models in the order of their first."""
+        count, models = len(self._places), self._origin.models
+        if count and not len(self.made) and len(models) == 1:
+            return {models[0]: np.arange(count)}
+        keys: list[ModelKey] = [
+            models[run] if run >= 0 else ModelKey("", "")
+            for run in self._origin.runs[self._places].tolist()
+        ]
+        for i in self.made.tolist():
+            keys[i] = self[i].event.model
+        groups: dict[ModelKey, list[int]] = {}
+        for i, key in enumerate(keys):
+            groups.setdefault(key, []).append(i)
+        return {key: np.array(indices) for key, indices in groups.items()}
