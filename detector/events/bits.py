@@ -62,8 +62,9 @@ def as_double(_: Any, word: Any) -> Any:
 def pointer(_: Any, array: Any) -> Any:
     """Return where a contiguous array's items lie, to be indexed like it, unchecked.
 
-    Nothing keeps the array alive but the caller. Handing a pointer on costs nothing, where an
-    array's references would be counted.
+    Handing a pointer on costs nothing, where an array's references would be counted. It keeps
+    nothing alive, and compiled code drops an array after its last mention: so the array must be
+    an argument of the function that Python called.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

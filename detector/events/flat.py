@@ -68,5 +68,5 @@ def read_flat(bodies: Sequence[bytes], limits: Limits) -> FlatRows:
     text = b"\0".join([*bodies, _PADDING])
     data = np.frombuffer(text, dtype=np.uint8)
     columns = empty_columns(len(sizes))
-    cells = fill_columns(data, sizes, limits.max_fields, limits.max_classes, columns)
+    cells = fill_columns(data, sizes, limits, columns)
     return FlatRows(text=text, cells=cells, **columns._asdict())

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.events.batch import MAX_CLASSES, NO_LABEL
 from detector.events.bits import pointer
@@ -10,6 +11,7 @@ from detector.events.decimal import FAILED
 from detector.events.flat_fields import NAMES, SLOTS
 from detector.events.json_event import Room, clipped, read_event
 from detector.events.json_text import same_bytes
+from detector.events.limits import Limits
 from detector.kit.compiled import compiled
 
 _TENANT, _MODEL, _CLIENT = (NAMES[name] for name in ("tenant_id", "model_id", "client_id"))
@@ -118,19 +120,27 @@ def _place(data: Any, given: int, found: Any, scores: Any, out: Any, i: int, las
     _place_scores(given, found, scores, out, i)
 
 
-@compiled
-def fill_columns(array: Any, sizes: Any, max_fields: int, max_classes: int, columns: Any) -> Any:
+def fill_columns(
+    data: NDArray[np.uint8], sizes: NDArray[np.int64], limits: Limits, columns: Columns
+) -> NDArray[np.float64]:
     """Fill in the columns of the records that can be taken, and return the (n, d) cells.
 
-    `array` holds the bytes: behind each record, of `sizes`, a zero byte, behind the last eight. The
+    `data` holds the bytes: behind each record, of `sizes`, a zero byte, behind the last eight. The
     first record with features says how wide the cells are, unless it is so much wider than the
     others are long that the cells of all would take more than eight times the bytes.
     """
+    row, scores = np.empty(limits.max_fields), np.empty(limits.max_classes)
+    found = np.empty(2 * _SLOTS, dtype=np.int64)
+    cells: NDArray[np.float64] = _fill(data, sizes, row, scores, found, columns)
+    return cells
+
+
+@compiled
+def _fill(array: Any, sizes: Any, cells_row: Any, scores: Any, notes: Any, columns: Any) -> Any:
     n = len(sizes)
-    row, scores = np.empty(max_fields), np.empty(max_classes)
-    notes, cells = np.empty(2 * _SLOTS, np.int64), np.empty((n, 0))
-    data, found, out = pointer(array), pointer(notes), _pointers(columns)
-    room = Room(pointer(row), pointer(scores), max_fields, max_classes)
+    cells = np.empty((n, 0))
+    data, found, row, out = pointer(array), pointer(notes), pointer(cells_row), _pointers(columns)
+    room = Room(row, pointer(scores), len(cells_row), len(scores))
     width, end, last = 0, -1, -1
     for i in range(n):
         begin = end + 1

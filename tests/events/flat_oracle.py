@@ -1,0 +1,71 @@
+"""What the compiled reader must agree with: the decoder, and the columns of the event it makes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detector.events.batch import ColumnTable, assemble
+from detector.events.decode import Decoder
+from detector.events.flat import FlatRows, read_flat
+from detector.events.limits import Limits
+from detector.events.located import LocatedEvent
+from detector.events.model import PredictionEvent
+from detector.events.record import Position, Record
+
+ANY_TIME = {"earliest_ms": -(2**63), "latest_ms": 2**63}
+"""Limits for tests that leave times alone, as the compiled reader does."""
+
+
+def text_of(rows: FlatRows, span: np.ndarray) -> str | None:
+    begin, end = span.tolist()
+    return None if begin < 0 else rows.text[begin:end].decode()
+
+
+def bits(values: np.ndarray) -> list[int]:
+    """Doubles to be compared bit by bit; NaNs are alike."""
+    whole: list[int] = np.where(np.isnan(values), np.nan, values).view(np.int64).tolist()
+    return whole
+
+
+def agree(bodies: Sequence[bytes], limits: Limits | None = None) -> FlatRows:
+    """Read the bodies; raise `AssertionError` unless the decoder says the same of those taken."""
+    limits = limits or Limits(**ANY_TIME)
+    rows = read_flat(bodies, limits)
+    assert len(rows.taken) == len(rows.cells) == len(bodies)
+    decoder, last = Decoder(limits), None
+    for at in np.flatnonzero(rows.taken).tolist():
+        decoded = decoder.decode_all([Record(Position("log", 0, at), bodies[at])])
+        assert not decoded.dead, (bodies[at], decoded.dead)
+        assert not decoded.unknown_fields, bodies[at]
+        event = decoded.events[0].event
+        _same_columns(rows, at, event)
+        assert rows.same_model[at] == (event.model == last)
+        last = event.model
+    return rows
+
+
+def _same_columns(rows: FlatRows, at: int, event: PredictionEvent) -> None:
+    batch = assemble(event.model, [LocatedEvent(Position("log", 0, at), event)], ColumnTable())
+    assert rows.time_ms[at] == event.time_ms
+    assert text_of(rows, rows.client[at]) == event.client_id
+    assert text_of(rows, rows.model[at]) == event.model_id
+    assert (text_of(rows, rows.tenant[at]) or "") == event.tenant_id
+    assert rows.has_input[at] == batch.has_input[0]
+    if rows.has_input[at]:
+        assert bits(rows.cells[at]) == bits(batch.cells[0]), event
+    else:
+        assert np.isnan(rows.cells[at]).all()
+    assert rows.labels[at] == batch.labels[0], event
+    _same_scores(rows, at, event, batch.scores[0])
+
+
+def _same_scores(rows: FlatRows, at: int, event: PredictionEvent, scores: np.ndarray) -> None:
+    output = event.output
+    lone = output is not None and output.label is not None and len(output.scores or ()) == 1
+    assert np.isnan(rows.lone[at]) != lone
+    if lone:
+        assert output is not None
+        assert bits(rows.lone[at : at + 1]) == bits(np.array(output.scores, dtype=np.float64))
+        assert np.isnan(rows.scores[at]).all()
+    else:
+        assert bits(rows.scores[at]) == bits(scores), event
