@@ -64,8 +64,8 @@ def _eight(word: Any) -> Any:
 
 
 @compiled
-def _digits(data: Any, at: Any, number: Any) -> Any:
-    """Append the digits from `at` on to a number, modulo 2^64; return it and where they end."""
+def read_digits(data: Any, at: Any, number: Any) -> Any:
+    """Append the digits from `at` on to a uint64, modulo 2^64; return it and where they end."""
     while True:
         word = word_at(data, at)
         # Lowest where the first byte is that is no digit; a carry reaches only those behind it.
@@ -146,7 +146,7 @@ def _exponent(data: Any, at: int) -> Any:
     negative = data[at] == _MINUS
     if negative or data[at] == _PLUS:
         at += 1
-    number, end = _digits(data, at, _0)
+    number, end = read_digits(data, at, _0)
     if end == at or end > at + 4:
         return 0, FAILED
     value = np.int64(number)
@@ -162,7 +162,7 @@ def read_integer(data: Any, at: int) -> Any:
     """
     negative = data[at] == _MINUS
     begin = at + 1 if negative else at
-    number, end = _digits(data, begin, _0)
+    number, end = read_digits(data, begin, _0)
     count = end - begin
     if count == 0 or count >= _DIGITS or (count > 1 and data[begin] == _ZERO):
         return 0, FAILED
@@ -179,7 +179,7 @@ def read_number(data: Any, at: int) -> Any:
     """
     negative = data[at] == _MINUS
     begin = at + 1 if negative else at
-    number, end = _digits(data, begin, _0)
+    number, end = read_digits(data, begin, _0)
     digits = end - begin
     if digits == 0 or (digits > 1 and data[begin] == _ZERO):
         return 0.0, FAILED
@@ -192,7 +192,7 @@ def read_number(data: Any, at: int) -> Any:
     exponent = 0
     if mark == _POINT:
         point = end
-        number, end = _digits(data, point + 1, number)
+        number, end = read_digits(data, point + 1, number)
         exponent = point + 1 - end
         if exponent == 0:
             return 0.0, FAILED

@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.flat_columns import empty_columns, fill_columns
+from detector.events.json_event import PADDING
 from detector.events.limits import Limits
-
-# A zero byte ends each body, and words are read beyond the last.
-_PADDING = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +53,9 @@ class FlatRows:
 def read_flat(bodies: Sequence[bytes], limits: Limits) -> FlatRows:
     """Return the columns of those bodies that are ordinary plain JSON events.
 
-    Not taken, among others: texts with escapes or beyond ASCII, times as text, inputs other than
-    `features`, scores by name, unknown fields, keys given twice, empty objects, and numbers that
-    `read_number` or `read_integer` does not read. Every record taken is one that `Decoder` would
+    Not taken, among others: texts with escapes or beyond ASCII, inputs other than `features`,
+    scores by name, unknown fields, keys given twice, empty objects, and what `read_number`,
+    `read_integer` and `read_time` do not read. Every record taken is one that `Decoder` would
     accept but for its time, with the values that `assemble` would make of it. Raises nothing over
     content.
     """
@@ -65,7 +63,7 @@ def read_flat(bodies: Sequence[bytes], limits: Limits) -> FlatRows:
     if len(sizes) and sizes.max() > limits.max_bytes:
         bodies = [body if len(body) <= limits.max_bytes else b"" for body in bodies]
         sizes[sizes > limits.max_bytes] = 0
-    text = b"\0".join([*bodies, _PADDING])
+    text = b"\0".join([*bodies, bytes(PADDING)])
     data = np.frombuffer(text, dtype=np.uint8)
     columns = empty_columns(len(sizes))
     cells = fill_columns(data, sizes, limits, columns)

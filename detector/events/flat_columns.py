@@ -125,7 +125,7 @@ def fill_columns(
 ) -> NDArray[np.float64]:
     """Fill in the columns of the records that can be taken, and return the (n, d) cells.
 
-    `data` holds the bytes: behind each record, of `sizes`, a zero byte, behind the last eight. The
+    `data` holds the records, of `sizes`, a zero byte behind each and `PADDING` in the end. The
     first record with features says how wide the cells are, unless it is so much wider than the
     others are long that the cells of all would take more than eight times the bytes.
     """

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detector.events.model import Input, Output, PredictionEvent
 from detector.kit.compiled import compiled
 
-ODD, TEXT, INTEGER, NUMBER, CHOICE, OBJECT, ROW, LABEL, SCORES = range(9)
+ODD, TEXT, INTEGER, TIME, NUMBER, CHOICE, OBJECT, ROW, LABEL, SCORES = range(10)
 
 NOBODY = -1
 LONGEST_KEY = 16
@@ -54,8 +54,8 @@ def _kind(forms: list[types.Type]) -> int:
             return TEXT
         case [types.IntType(multiple_of=None)]:
             return INTEGER
-        case [types.IntType(multiple_of=None), types.DateTimeType()]:
-            return INTEGER
+        case [types.IntType(gt=None, ge=None, lt=None, le=None), types.DateTimeType(tz=True)]:
+            return TIME
         case [types.FloatType(multiple_of=None)]:
             return NUMBER
         case [types.LiteralType()]:

@@ -13,6 +13,7 @@ from detector.events.batch import NUMBER_LIMIT
 from detector.events.bits import word_at
 from detector.events.decimal import FAILED, read_integer, read_number
 from detector.events.json_text import category, checksum, past_space, text_end
+from detector.events.json_time import read_time
 from detector.kit.compiled import compiled
 
 _QUOTE, _COMMA, _COLON, _N, _MINUS, _DIGIT = (ord(c) for c in '",:n-9')
@@ -21,6 +22,9 @@ _OPEN, _CLOSE, _LIST, _LIST_END = (ord(c) for c in "{}[]")
 _0, _BELOW = np.uint64(0), np.uint64(0xFFFFFFFF)
 _NULL = np.uint64(int.from_bytes(b"null", "little"))
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
+
+PADDING = 32
+"""Bytes, from the one that ends a record on, that may be looked at."""
 
 
 class Room(NamedTuple):
@@ -90,11 +94,13 @@ def _list(data: Any, at: int, mixed: bool, values: Any, room: int) -> Any:
 @compiled
 def _text(data: Any, at: int, slot: int, found: Any) -> Any:
     """Note where a text lies, as the type of its slot has it; return where it ends."""
-    begin = at + 1
+    begin, kind = at + 1, fields.KINDS[slot]
+    if kind == fields.TIME:
+        found[2 * slot], end = read_time(data, begin)
+        return end + 1 if end >= 0 else FAILED
     end = text_end(data, begin)
     if end < 0:
         return FAILED
-    kind = fields.KINDS[slot]
     if kind == fields.CHOICE:
         return end + 1 if _slot(data, begin, end, slot) >= 0 else FAILED
     if kind == fields.LABEL:
@@ -118,11 +124,9 @@ def _number(data: Any, at: int, slot: int, found: Any) -> Any:
         found[2 * slot] = whole & 0x7FFFFFFF
         return end
     found[2 * slot] = whole
-    return (
-        end
-        if kind == fields.INTEGER and fields.BOUNDS[slot, 0] <= whole <= fields.BOUNDS[slot, 1]
-        else FAILED
-    )
+    known = kind == fields.INTEGER or kind == fields.TIME
+    sound = fields.BOUNDS[slot, 0] <= whole <= fields.BOUNDS[slot, 1]
+    return end if known and sound else FAILED
 
 
 @compiled
@@ -144,7 +148,7 @@ def _value(data: Any, at: int, slot: int, found: Any, room: Any) -> Any:
 
 @compiled
 def read_event(data: Any, at: int, end: int, found: Any, room: Any) -> int:
-    """Read one event from `at` to `end`, where a zero byte stands.
+    """Read one event from `at` to `end`, where a zero byte stands, and `PADDING` bytes from there.
 
     Returns a bit for each slot with a value other than null, or `FAILED`. `found` gets two integers
     for each of these slots: where a text begins and ends, or first an integer, a label's code, or

@@ -36,6 +36,7 @@ def _seeds() -> list[bytes]:
         {**plain, "input": {"features": [1, -2.5e-3, None, "a"]}, "output": output, "status": 404}
         for output in outputs
     ]
+    rich += [{**event, "time": "2026-02-28T23:59:59.25+01:00"} for event in rich[:2]]
     texts = [json.dumps(event).encode() for event in (plain, *rich)]
     texts += [json.dumps(rich[2], indent=1).encode(), *bodies(2, 4, attackers=0, seed=3)]
     others = [json.dumps(event).encode() for event in RICH]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ FULL: Mapping[str, Any] = {
     "request_bytes": 800,
     "sampling_rate": 0.25,
 }
+
+OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
 def body(**changes: Any) -> bytes:
@@ -75,6 +78,12 @@ def test_ordinary_traffic_is_taken() -> None:
         {"status": 100, "sampling_rate": 1, "request_bytes": 0, "latency_ms": 0.0},
         {"time": 0},
         {"time": -5},
+        {"time": "2026-03-01T12:00:00Z"},
+        {"time": "2026-03-01T12:00:00.987654+05:30"},
+        {"time": "1969-12-31T23:59:59.9999-00:00"},
+        {"time": "2024-02-29T23:59:59.5-23:59"},
+        {"time": "1000-01-01T00:00:00+23:59"},
+        {"time": "9899-12-31T23:59:59-23:59"},
     ],
     ids=json.dumps,
 )
@@ -112,7 +121,14 @@ def test_order_and_white_space_do_not_matter(layout: Mapping[str, Any]) -> None:
         body(identity_source="guess"), body(identity_source="principa"), body(identity_source=""),
         body(status=99), body(status=600), body(status=200.0), body(latency_ms=-1),
         body(sampling_rate=0), body(sampling_rate=1.5), body(request_bytes=True),
-        body(time=1.5), body(time=10**18), body(time=True),
+        body(time=1.5), body(time=10**18), body(time=True), body(time=""), body(time="noon"),
+        *(body(time=f"2026-{rest}") for rest in (
+            "02-29T12:00:00Z", "00-10T12:00:00Z", "13-10T12:00:00Z", "03-00T12:00:00Z",
+            "03-32T12:00:00Z", "03-01T24:00:00Z", "03-01T12:60:00Z", "03-01T12:00:60Z",
+            "03-01T12:00:00", "03-01T12:00Z", "03-01T12:00:00.Z", "03-01T12:00:00.1234567Z",
+            "03-01T12:00:00+24:00", "03-01T12:00:00+05:60", "03-01T12:00:00+0530",
+            "03-01T12:00:00ZZ", "03-01T12:00:00,5Z", "03-01 12:00:00Z", "3-01T12:00:00Z",
+        )),
         body(extra=1), body(input={}), body(input={"fields": {"a": 1}}), body(input=[]),
         body(input={"features": []}), body(input={"features": [True]}),
         body(input={"features": [[1]]}), body(input={"features": None}),
@@ -191,6 +207,12 @@ def test_how_records_are_cut_into_calls_changes_nothing() -> None:
         assert alone.taken.all()
         assert text_of(alone, alone.client[0]) == text_of(whole, whole.client[at])
         assert alone.labels[0] == whole.labels[at]
+
+
+@settings(deadline=None)
+@given(st.datetimes(datetime(1000, 1, 2), datetime(9899, 12, 30), timezones=OFFSETS))
+def test_times_as_python_writes_them_are_taken(time: datetime) -> None:
+    assert taken(body(time=time.isoformat())) == [True]
 
 
 @settings(deadline=None, max_examples=300)
