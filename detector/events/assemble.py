@@ -127,8 +127,7 @@ def _from_columns(
 ) -> tuple[Floats, NDArray[np.int64], Floats]:
     """Return cells, labels and scores: the stretch's columns, and beside them what was made."""
     rows, places, made = stretch.rows, stretch.places, stretch.made
-    columns = table.columns([str(i) for i in range(rows.cells.shape[1])])
-    cells = table.arrange(rows.cells[places], columns)
+    cells = _cells(stretch, table)
     labels, scores, lone = rows.labels[places], rows.scores[places], rows.lone[places]
     if len(made):
         outputs: list[tuple[Input | None, Output | None]] = [
@@ -139,6 +138,25 @@ def _from_columns(
         scores[made], lone[made] = np.nan, np.nan
     _place_lone(scores, labels, lone, stretch, table)
     return cells, labels, scores
+
+
+def _cells(stretch: EventStretch, table: ColumnTable) -> Floats:
+    """Return the (n, d) cells of the events that are in the columns, NaN for all others."""
+    widths = set(stretch.widths.tolist())
+    if len(widths) == 1 and stretch.has_input.all():
+        return _of_width(stretch, np.arange(len(stretch)), widths.pop(), table)
+    cells = np.full((len(stretch), len(table.names)), np.nan)
+    for width in widths - {0}:
+        alike = np.flatnonzero(stretch.widths == width)
+        cells[alike] = _of_width(stretch, alike, width, table)
+    return cells
+
+
+def _of_width(
+    stretch: EventStretch, indices: NDArray[np.intp], width: int, table: ColumnTable
+) -> Floats:
+    columns = table.columns([str(i) for i in range(width)])
+    return table.arrange(stretch.block(indices, width), columns)
 
 
 def _place_lone(

@@ -95,7 +95,7 @@ class Decoder:
             record, ceiling = records[at], int(ceilings[at])
             body = record.value
             try:
-                if body and body[0] in _PACKED and not record.headers and record.fault is None:
+                if body and body[0] in _PACKED and self._is_bare(record, len(body)):
                     if clean is None:
                         clean = self._clean(records)
                     event = self._packed(body, ceiling, at in clean)
@@ -108,8 +108,12 @@ class Decoder:
                 made[at] = _tuple(LocatedEvent, (record.position, event))
         usable = np.ones(len(records), dtype=np.bool_)
         usable[list(dead)] = False
-        events = EventStretch(Origin(records, rows, flat, made), np.flatnonzero(usable))
+        events = EventStretch(Origin(tuple(records), rows, flat, made), np.flatnonzero(usable))
         return Decoded(events, list(dead.values()), self._unknown.drain())
+
+    def _is_bare(self, record: Record, size: int) -> bool:
+        """Return whether nothing but the body of a record has to be looked at."""
+        return not record.headers and record.fault is None and size <= self._max_bytes
 
     def _ceilings(self, records: Sequence[Record]) -> NDArray[np.int64]:
         """Return (n,) the latest time that an event of each record may have."""
@@ -123,8 +127,7 @@ class Decoder:
         found = {
             at: body
             for at, record in enumerate(records)
-            if (body := record.value) and body[0] in _PACKED and len(body) <= self._max_bytes
-            if not record.headers and record.fault is None
+            if (body := record.value) and body[0] in _PACKED and self._is_bare(record, len(body))
         }
         codes = scan(list(found.values()), self._limits.max_depth)
         return frozenset(at for at, code in zip(found, codes, strict=True) if code == CLEAN)

@@ -28,8 +28,8 @@ class FlatRows:
         client: (n, 2) the same of `client_id`.
         same_model: (n,) whether tenant and model are those of the last record taken before.
         has_input: (n,) whether the event has an input; its form is `features`.
-        cells: (n, d) input cells, NaN where there is no input. d is how many features the first
-            record taken with any has; those with another number of them are not taken.
+        cells: (m,) the input cells of all records taken, one after another.
+        starts: (n + 1,) where each record's cells begin in `cells`, and where the last one's end.
         labels: (n,) label codes as in `EventBatch`.
         scores: (n, MAX_CLASSES) class scores as in `EventBatch`, NaN where absent.
         lone: (n,) the only score of an answer with a label, NaN elsewhere; its column is the
@@ -43,6 +43,7 @@ class FlatRows:
     model: NDArray[np.int64]
     client: NDArray[np.int64]
     cells: NDArray[np.float64]
+    starts: NDArray[np.int64]
     same_model: NDArray[np.bool_]
     has_input: NDArray[np.bool_]
     labels: NDArray[np.int64]

@@ -36,6 +36,7 @@ class Columns(NamedTuple):
     labels: Any
     scores: Any
     lone: Any
+    starts: Any
 
 
 def empty_columns(n: int) -> Columns:
@@ -44,8 +45,9 @@ def empty_columns(n: int) -> Columns:
     time_ms, labels = np.empty((2, n), dtype=np.int64)
     tenant, model, client = np.empty((3, n, 2), dtype=np.int64)
     scores, lone = np.empty((n, MAX_CLASSES)), np.empty(n)
+    starts = np.zeros(n + 1, dtype=np.int64)
     return Columns(
-        taken, time_ms, tenant, model, client, same_model, has_input, labels, scores, lone
+        taken, time_ms, tenant, model, client, same_model, has_input, labels, scores, lone, starts
     )
 
 
@@ -62,6 +64,7 @@ def _pointers(columns: Any) -> Any:
         pointer(columns.labels),
         pointer(columns.scores),
         pointer(columns.lone),
+        pointer(columns.starts),
     )
 
 
@@ -123,43 +126,36 @@ def _place(data: Any, given: int, found: Any, scores: Any, out: Any, i: int, las
 def fill_columns(
     data: NDArray[np.uint8], sizes: NDArray[np.int64], limits: Limits, columns: Columns
 ) -> NDArray[np.float64]:
-    """Fill in the columns of the records that can be taken, and return the (n, d) cells.
+    """Fill in the columns of the records that can be taken, and return all cells in one row.
 
-    `data` holds the records, of `sizes`, a zero byte behind each and `PADDING` in the end. The
-    first record with features says how wide the cells are, unless it is so much wider than the
-    others are long that the cells of all would take more than eight times the bytes.
+    `data` holds the records, of `sizes`, a zero byte behind each and `PADDING` in the end.
     """
     row, scores = np.empty(limits.max_fields), np.empty(limits.max_classes)
     found = np.empty(2 * _SLOTS, dtype=np.int64)
-    cells: NDArray[np.float64] = _fill(data, sizes, row, scores, found, columns)
-    return cells
+    # A value takes two bytes at least, with its comma.
+    cells = np.empty(len(data) // 2)
+    return cells[: _fill(data, sizes, row, scores, found, cells, columns)]
 
 
 @compiled
-def _fill(array: Any, sizes: Any, cells_row: Any, scores: Any, notes: Any, columns: Any) -> Any:
-    n = len(sizes)
-    cells = np.empty((n, 0))
+def _fill(
+    array: Any, sizes: Any, cells_row: Any, scores: Any, notes: Any, cells: Any, columns: Any
+) -> Any:
     data, found, row, out = pointer(array), pointer(notes), pointer(cells_row), _pointers(columns)
     room = Room(row, pointer(scores), len(cells_row), len(scores))
-    width, end, last = 0, -1, -1
-    for i in range(n):
+    end, last, total = -1, -1, 0
+    for i in range(len(sizes)):
         begin = end + 1
         end = begin + sizes[i]
         given = read_event(data, begin, end, found, room)
         count = found[2 * _FEATURES] if given & _GIVEN_FEATURES else 0
+        out.starts[i + 1] = total
         if given == FAILED or (given & _GIVEN_INPUT and count == 0):
             continue
-        if width == 0 and 0 < n * count <= len(array):
-            width = count
-            cells = np.empty((n, width))
-            cells[:i] = np.nan
-        if count == width:
-            for k in range(width):
-                cells[i, k] = row[k]
-        elif count == 0:
-            cells[i] = np.nan
-        else:
-            continue
+        for k in range(count):
+            cells[total + k] = row[k]
+        total += count
+        out.starts[i + 1] = total
         _place(data, given, found, room.scores, out, i, last)
         last = i
-    return cells
+    return total

@@ -21,6 +21,10 @@ NOBODY = -1
 LONGEST_KEY = 16
 """Bytes of the longest key or choice that has a slot: two words."""
 
+_CELL = (types.FloatType(), types.StrType(), types.NoneType())
+_INT64 = types.IntType(ge=-(2**63), le=2**63 - 1)
+
+_MOST_SLOTS = 63  # bits of a mask
 _BUCKETS = 256
 _SHIFT = 64 - 8
 _MASK = 2**64 - 1
@@ -62,16 +66,15 @@ def _kind(forms: list[types.Type]) -> int:
             return CHOICE
         case [types.StructType(cls=cls)] if cls in (Input, Output):
             return OBJECT
-        case [types.ListType(types.UnionType(items), min_length=1, max_length=None)] if {
-            type(item) for item in items
-        } == {types.FloatType, types.StrType, types.NoneType}:
-            return ROW
-        case [
-            types.StrType(pattern=None),
-            types.IntType(ge=-0x8000_0000_0000_0000, le=0x7FFF_FFFF_FFFF_FFFF),
-        ]:
+        case [types.StrType(pattern=None), form] if form == _INT64:
             return LABEL
-        case [types.ListType(types.FloatType(), min_length=1, max_length=None), types.DictType()]:
+        case [types.ListType(types.UnionType(items), min_length=1, max_length=None)] if (
+            items == _CELL
+        ):
+            return ROW
+        case [types.ListType(item, min_length=1, max_length=None), types.DictType()] if (
+            item == types.FloatType()
+        ):
             return SCORES
     return ODD
 
@@ -99,21 +102,20 @@ def _add(slots: list[Slot], struct: types.StructType, owner: int) -> None:
         forms = _forms(field.type)
         known = [form for form in forms if not isinstance(form, types.NoneType)]
         kind, own = _kind(known), len(slots)
-        if len(field.encode_name) > LONGEST_KEY:
-            continue  # so the key is unknown
-        bounds = _bounds(known[0])
-        slots.append(Slot(owner, field.encode_name, kind, known != forms, field.required, *bounds))
-        form = known[0]
+        form, name = known[0], field.encode_name
+        slots.append(Slot(owner, name, kind, known != forms, field.required, *_bounds(form)))
         if isinstance(form, types.StructType):
             _add(slots, form, own)
         elif isinstance(form, types.LiteralType):
-            slots.extend(Slot(own, str(value)) for value in form.values)
+            slots.extend(Slot(own, value) for value in form.values if isinstance(value, str))
 
 
 def _slots() -> list[Slot]:
     slots: list[Slot] = []
     event: Any = types.type_info(PredictionEvent)
     _add(slots, event, NOBODY)
+    if len(slots) >= _MOST_SLOTS or any(len(slot.name) > LONGEST_KEY for slot in slots):
+        raise ValueError("the event has more keys, or longer ones, than the reader can tell apart")
     return slots
 
 

@@ -5,12 +5,18 @@ parses, so a rule stands here or in `decode.py`, never in both. Unknown fields a
 forbidden here because the decoder's short way rests on it; `unknown.py` takes them out and counts.
 """
 
+import atexit
+import gc
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
+
+# At exit, a collection may walk into types of msgspec that were taken apart already, and then the
+# process ends with a segmentation fault (msgspec's issue 717). What is frozen is not walked.
+atexit.register(gc.freeze)
 
 Number = int | float
 Cell = float | str | bool | None

@@ -19,6 +19,7 @@ parse_event = msgspec.json.Decoder(PredictionEvent).decode
 """The strict parse of a plain event, which refuses unknown fields."""
 
 Places = NDArray[np.intp]
+_set = msgspec.structs.force_setattr
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,10 @@ class EventStretch(Sequence[LocatedEvent]):
         if made is not None:
             return made
         record = self._origin.records[place]
-        return LocatedEvent(record.position, parse_event(record.value or b""))
+        event = parse_event(record.value or b"")
+        # A datetime when the record has a text.
+        _set(event, "time_ms", int(self.rows.time_ms[place]))
+        return LocatedEvent(record.position, event)
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other is a sequence of the same events."""
@@ -120,6 +124,18 @@ class EventStretch(Sequence[LocatedEvent]):
     def made(self) -> Places:
         """Which events are not in the columns."""
         return np.flatnonzero(~self._origin.flat[self._places])
+
+    @cached_property
+    def widths(self) -> Places:
+        """(n,) how many cells each event has in the columns; 0 without an input."""
+        return np.diff(self.rows.starts)[self._places]
+
+    def block(self, indices: Places, width: int) -> NDArray[np.float64]:
+        """Return the (k, width) cells of the (k,) events, all of that width."""
+        starts = self.rows.starts[self._places[indices]]
+        if len(starts) and starts[-1] - starts[0] == width * (len(starts) - 1):
+            return self.rows.cells[starts[0] : starts[-1] + width].reshape(-1, width)
+        return np.asarray(self.rows.cells[starts[:, np.newaxis] + np.arange(width)])
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:

@@ -200,8 +200,9 @@ def test_positions_times_and_events_keep_the_order_of_the_log() -> None:
     batch = assemble(MODEL, items, ColumnTable())
     assert len(batch) == 2
     assert batch.time_ms.tolist() == [1_767_225_600_002, 1_767_225_600_001]
-    assert [position.offset for position in batch.positions] == [0, 1]
-    assert batch.events == tuple(item.event for item in items)
+    assert batch.offsets.tolist() == [0, 1]
+    assert batch.located == items
+    assert batch.clients == [item.event.client_id for item in items]
 
 
 @pytest.mark.parametrize("label", [0, 1, 2**63 - 1, -(2**63), "", "malignant", "1"])

@@ -167,22 +167,15 @@ def test_a_limit_of_one_class_allows_a_lone_score() -> None:
     assert taken(body(output={"scores": [0.75]}), limits=limits) == [True]
 
 
-def test_the_first_record_with_features_says_how_wide_the_cells_are() -> None:
+def test_records_may_be_of_any_width() -> None:
     texts = [
         body(), body(input={"features": [True]}), body(input={"features": [1, 2]}),
         body(input={"features": [1]}), body(), body(input={"features": [1, 2, 3]}),
         body(input={"features": [None, "a"]}),
     ]  # fmt: skip
     rows = agree(texts)
-    assert rows.taken.tolist() == [True, False, True, False, True, False, True]
-    assert rows.cells.shape == (len(texts), 2)
-
-
-def test_a_single_wide_record_does_not_make_all_rows_wide() -> None:
-    wide = body(input={"features": [1] * 4000})
-    rows = agree([wide, *[body()] * 200])
-    assert rows.taken.tolist() == [False] + [True] * 200
-    assert rows.cells.nbytes <= 8 * len(rows.text)
+    assert rows.taken.tolist() == [True, False, True, True, True, True, True]
+    assert np.diff(rows.starts).tolist() == [0, 0, 2, 1, 0, 3, 2]
 
 
 def test_neighbours_of_one_model_are_known_by_the_last_record_taken() -> None:

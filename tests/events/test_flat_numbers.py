@@ -105,4 +105,4 @@ def test_features_and_scores_are_read_alike() -> None:
     numbers = b"1.5,-2e-3,0.1,1e22,0.30000000000000004"
     whole = START.replace(b'"output":{"scores"', b'"input":{"features"') + numbers + b"]}}"
     rows = agree([whole])
-    assert bits(rows.cells[0]) == bits(agree([START + numbers + b"]}}"]).scores[0, :5])
+    assert bits(rows.cells) == bits(agree([START + numbers + b"]}}"]).scores[0, :5])

@@ -112,6 +112,6 @@ def test_records_at_once_are_as_records_one_by_one(seed: int, count: int) -> Non
             events.append((record.position, alone.decode(record)))
         except DecodeError as error:
             letters.append((record.position, error.reason, error.path, error.detail))
-    assert repr(together.events) == repr([LocatedEvent(*pair) for pair in events])
+    assert repr(list(together.events)) == repr([LocatedEvent(*pair) for pair in events])
     assert [(x.position, x.reason, x.path, x.detail) for x in together.dead] == letters
     assert together.unknown_fields == alone.decode_all([]).unknown_fields

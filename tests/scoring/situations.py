@@ -47,7 +47,8 @@ def moment(name: str) -> Moment:
             table.arrays(),
         )  # fmt: skip
     view = RowView(table, 0, len(picture.centroids))
-    return Moment(batch.events[-1], batch.positions[-1], view, picture.names, True)
+    position, event = batch.located[-1]
+    return Moment(event, position, view, picture.names, True)
 
 
 def situation(name: str) -> Situation:
