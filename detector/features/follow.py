@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from detector.features.state import Stat
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 _QUERIES = int(Stat.QUERIES)
 _FIRST_MS = int(Stat.FIRST_MS)
@@ -27,7 +27,7 @@ VOLUME_SECONDS = 86_400.0
 SCORE_STEPS = 60_000.0
 
 
-@compiled
+@borrowing
 def follow_time(stats: Any, time_ms: int) -> None:
     """Take in a query's time; clocks that go back count as standing still.
 
@@ -45,7 +45,7 @@ def follow_time(stats: Any, time_ms: int) -> None:
     stats[_PEAK_VOLUME] = max(stats[_PEAK_VOLUME], stats[_VOLUME])
 
 
-@compiled
+@borrowing
 def follow_margin(stats: Any, margin: float, lens: Any) -> bool:
     """Take in one margin; true when it is lower than the reference's low quantile."""
     if np.isnan(margin):
@@ -57,7 +57,7 @@ def follow_margin(stats: Any, margin: float, lens: Any) -> bool:
     return bool(low)
 
 
-@compiled
+@borrowing
 def follow_records(scores: Any, stats: Any, peaks: Any, starts: Any, records: Any) -> bool:
     """Follow the highest score of each class among unnatural queries.
 
@@ -80,10 +80,13 @@ def follow_records(scores: Any, stats: Any, peaks: Any, starts: Any, records: An
                 climbed = c
     if climbed < 0:
         return False
-    return bool(records[climbed] == records.max())
+    for c in range(len(records)):  # noqa: SIM110 - compiled code takes no generators
+        if records[c] > records[climbed]:
+            return False
+    return True
 
 
-@compiled
+@borrowing
 def follow_burst(root: int, stats: Any) -> tuple[bool, bool]:
     """Follow the run of close queries about one record, `root`.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from detector.events.batch import CATEGORY_CEILING
-from detector.kit.compiled import compiled, estimating
+from detector.kit.compiled import borrowing, compiled, estimating
 from detector.reference.sketch import MAX_COLUMNS
 
 CEILING = np.float32(CATEGORY_CEILING)
@@ -24,19 +24,19 @@ FIRST_IMAGE = np.cos(1.0 + 2.399963 * np.arange(MAX_COLUMNS))
 SECOND_IMAGE = np.sin(0.5 + 1.094921 * np.arange(MAX_COLUMNS))
 
 
-@compiled
+@borrowing
 def is_number(x: float) -> bool:
     """Whether the cell holds a number."""
     return bool(x >= CEILING)
 
 
-@compiled
+@borrowing
 def same(x: float, y: float) -> bool:
     """Whether two cells are equal; gaps are."""
     return bool(x == y or (np.isnan(x) and np.isnan(y)))
 
 
-@compiled
+@borrowing
 def compare(a: Any, b: Any, limit: float) -> tuple[int, int, float]:
     """Return (changed fields, last changed field, squared distance).
 
@@ -83,7 +83,7 @@ def resemble(a: Any, b: Any) -> tuple[int, float]:
     return int(changed), float(square)
 
 
-@compiled
+@borrowing
 def stride(a: Any, b: Any, span: Any) -> float:
     """Return the root mean square difference of the numbers, in shares of their ranges."""
     square = 0.0
@@ -96,7 +96,7 @@ def stride(a: Any, b: Any, span: Any) -> float:
     return np.sqrt(square / count) if count > 0 else 0.0
 
 
-@compiled
+@borrowing
 def project(z: Any) -> tuple[float, float]:
     """Return two fixed linear images of the numbers of z, for quick tests of lines and mirrors."""
     first = 0.0
@@ -108,7 +108,7 @@ def project(z: Any) -> tuple[float, float]:
     return first, second
 
 
-@compiled
+@borrowing
 def on_line(x: Any, a: Any, b: Any, rounded: float, least: int) -> float:
     """Return t with x - a = t (x - b) when x, a and b stand on one line, else NaN.
 
@@ -148,7 +148,7 @@ def on_line(x: Any, a: Any, b: Any, rounded: float, least: int) -> float:
     return np.nan
 
 
-@compiled
+@borrowing
 def same_center(x: Any, y: Any, a: Any, b: Any, rounded: float, least: int) -> bool:
     """Whether the pairs (x, y) and (a, b) have one midpoint, in many of the changed fields.
 
@@ -178,7 +178,7 @@ def same_center(x: Any, y: Any, a: Any, b: Any, rounded: float, least: int) -> b
     return total >= 3 and fits >= min(least, total) and fits * 3 >= total
 
 
-@compiled
+@borrowing
 def as_number(x: float, gap: float) -> float:
     """Return a cell as a plain number: `gap` for a gap, one in [-1, 0] for a category."""
     if np.isnan(x):

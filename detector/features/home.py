@@ -11,7 +11,7 @@ import numpy as np
 from detector.features import geometry
 from detector.features.remember import differs
 from detector.features.state import AT_HOME, RECORD, Stat
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 _RECORD, _AT_HOME = RECORD, AT_HOME
 _STAY, _HOMES = int(Stat.STAY), int(Stat.HOMES)
@@ -37,7 +37,7 @@ class Home(NamedTuple):
     beyond: bool
 
 
-@compiled
+@borrowing
 def _beside(z: Any, held: Any, lens: Any) -> tuple[int, float, int, float]:
     """Return slot and distance of the home, and of the nearest record."""
     home, nearest = -1, -1
@@ -53,7 +53,7 @@ def _beside(z: Any, held: Any, lens: Any) -> tuple[int, float, int, float]:
     return home, away, nearest, smallest
 
 
-@compiled
+@borrowing
 def follow_home(z: Any, label: int, held: Any, stats: Any, lens: Any) -> Any:
     """Return where a conspicuous query stands to its home, which may be a new one."""
     home, away, nearest, smallest = _beside(z, held, lens)

@@ -21,7 +21,7 @@ from detector.features.search import leaves_grid
 from detector.features.span import in_span
 from detector.features.state import KEPT, NATURAL_ROOT, RECORD, Stat
 from detector.features.trace import Marks, follow_trace, place_of
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 # Compiled code wants plain integers.
 _FIRST, _REPEAT, _ONE_FIELD, _CHOICE, _STEP, _COLLINEAR, _EQUAL, _FAR = (
@@ -76,7 +76,7 @@ class Lens(NamedTuple):
     cells: Any
 
 
-@compiled
+@borrowing
 def count_fading(counts: Any, place: int) -> None:
     """Add one to an 8-bit counter; when it is full, all of them are halved."""
     if counts[place] == COUNT_LIMIT:
@@ -85,15 +85,7 @@ def count_fading(counts: Any, place: int) -> None:
     counts[place] += 1
 
 
-@compiled
-def _memory_of(table: Any, row: int) -> Any:
-    """Return one client's remembered queries."""
-    return Memory(
-        table[0][row], table[1][row], table[2][row], table[3][row], table[4][row], table[5][row],
-    )  # fmt: skip
-
-
-@compiled
+@borrowing
 def _lineage(relation: Any, unnatural: bool, held: Any) -> tuple[int, int]:
     """Return (root, mark) of a query, and mark the one that it goes out from."""
     base = relation.base
@@ -106,13 +98,16 @@ def _lineage(relation: Any, unnatural: bool, held: Any) -> tuple[int, int]:
     return held.roots[base], mark
 
 
-@compiled
+@borrowing
 def _look(
     row: int, z: Any, cells: Any, label: int, scores: Any, p_value: float, broken: int, low: bool,
     lens: Any, table: Any,
 ) -> tuple[int, Any, bool]:  # fmt: skip
     """Compare an input with the memory and remember it; return (probe, marks, tells a routine)."""
-    held, stats = _memory_of(table, row), table[6][row]
+    held = Memory(
+        table[0][row], table[1][row], table[2][row], table[3][row], table[4][row], table[5][row],
+    )  # fmt: skip
+    stats = table[6][row]
     stats[_INPUTS] += 1
     line = geometry.project(z)
     strange = lens.calibrated == 1 and p_value <= STRANGE_SHARE
@@ -158,7 +153,7 @@ def _look(
     return probe, marks, tells
 
 
-@compiled
+@borrowing
 def _pack(probe: int, broken: int, marks: Any, tells: bool) -> int:
     """Pack an observation as `decode` reads it."""
     code = (probe * 2 + int(marks.record)) * 2 + int(marks.flip)
@@ -168,7 +163,7 @@ def _pack(probe: int, broken: int, marks: Any, tells: bool) -> int:
     return code * 2 + int(marks.aligned)
 
 
-@compiled
+@borrowing
 def observe(
     row: int, z: Any, cells: Any, has_input: bool, label: int, scores: Any, margin: float,
     time_ms: int, p_value: float, broken: int, lens: Any, table: Any,

@@ -10,7 +10,7 @@ from detector.features.search import follow_sweep, leaves_record, one_field_prob
 from detector.features.state import KEPT, Stat
 from detector.features.structure import closes_cross, closes_pair, line_or_mirror, older_natural
 from detector.features.turns import follow_turns
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 _FIRST, _REPEAT, _SYMMETRIC, _FIXED, _NEAR, _EQUAL, _FAR = (
     int(probe)
@@ -70,7 +70,7 @@ class Relation(NamedTuple):
     crossed: bool
 
 
-@compiled
+@borrowing
 def neighbours(z: Any, held: Any) -> Any:
     """Compare z with all remembered queries."""
     equal, one, one_field, nearest, newest, last = -1, -1, -1, -1, -1, -1
@@ -98,7 +98,7 @@ def neighbours(z: Any, held: Any) -> Any:
     return Neighbours(equal, one, one_field, nearest, newest, last, np.sqrt(smallest))
 
 
-@compiled
+@borrowing
 def least_fields(lens: Any, off_grid: bool, broken: int) -> int:
     """Return how many numbers a structure must take part in; 0: structures do not count.
 
@@ -110,7 +110,7 @@ def least_fields(lens: Any, off_grid: bool, broken: int) -> int:
     return LEAST_ROUNDED if broken > 0 else 0
 
 
-@compiled
+@borrowing
 def _several_fields(
     z: Any, line: Any, beside: Any, least: int, lens: Any, held: Any, stats: Any
 ) -> tuple[int, int]:
@@ -140,7 +140,7 @@ def _several_fields(
     return _FAR, -1
 
 
-@compiled
+@borrowing
 def relate(
     z: Any, cells: Any, line: Any, least: int, beside: Any, lens: Any, held: Any, stats: Any,
     sweep: Any, turns: Any,

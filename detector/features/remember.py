@@ -9,7 +9,7 @@ fixed-seed sample of the others, so that returning to an old query shows.
 from typing import Any, NamedTuple
 
 from detector.features.state import AT_HOME, KEPT, Stat
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 _MEMORY_COUNT = int(Stat.MEMORY_COUNT)
 _KEPT, _AT_HOME = KEPT, AT_HOME
@@ -35,19 +35,19 @@ class Memory(NamedTuple):
     marks: Any
 
 
-@compiled
+@borrowing
 def differs(label: int, slot: int, labels: Any) -> bool:
     """Whether the label differs from that of the remembered query; not where one is unknown."""
     return bool(slot >= 0 and label >= 0 and labels[slot] >= 0 and label != labels[slot])
 
 
-@compiled
+@borrowing
 def _scatter(count: int, room: int) -> int:
     """Return a slot number below `room`, spread evenly over the counts (Knuth's hash)."""
     return int((count * 2654435761) >> 9) % room
 
 
-@compiled
+@borrowing
 def _place_for(kept: bool, count: int, ring: int, order: Any, marks: Any) -> int:
     """Return the slot of the second half for a query that leaves the ring, or -1."""
     room = len(order) - ring
@@ -66,18 +66,20 @@ def _place_for(kept: bool, count: int, ring: int, order: Any, marks: Any) -> int
     return ring + start if kept else -1
 
 
-@compiled
+@borrowing
 def _move(slot: int, place: int, held: Any) -> None:
     """Copy what one slot holds to another."""
-    held.queries[place] = held.queries[slot]
-    held.lines[place] = held.lines[slot]
+    for j in range(held.queries.shape[1]):
+        held.queries[place, j] = held.queries[slot, j]
+    for j in range(held.lines.shape[1]):
+        held.lines[place, j] = held.lines[slot, j]
     held.order[place] = held.order[slot]
     held.labels[place] = held.labels[slot]
     held.roots[place] = held.roots[slot]
     held.marks[place] = held.marks[slot]
 
 
-@compiled
+@borrowing
 def remember(z: Any, label: int, line: Any, root: int, mark: int, held: Any, stats: Any) -> None:
     """Put z in the ring; `root` 0 makes it the root of its own family."""
     ring = len(held.order) // 2
@@ -88,7 +90,8 @@ def remember(z: Any, label: int, line: Any, root: int, mark: int, held: Any, sta
         place = _place_for(kept, count, ring, held.order, held.marks)
         if place >= 0:
             _move(slot, place, held)
-    held.queries[slot] = z
+    for j in range(len(z)):
+        held.queries[slot, j] = z[j]
     held.lines[slot, 0] = line[0]
     held.lines[slot, 1] = line[1]
     held.order[slot] = count + 1

@@ -8,7 +8,7 @@ from detector.features import geometry
 from detector.features.geometry import is_number
 from detector.features.observation import Probe
 from detector.features.state import SWEEP_VALUES, Stat
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 _ONE_FIELD, _CHOICE, _SEARCH, _STEP = (
     int(p)
@@ -36,12 +36,15 @@ COARSE = 0.005
 SAME_PART = 0.04
 
 
-@compiled
+@borrowing
 def _seen(values: Any, count: float, value: float) -> bool:
-    return bool((values[: int(count)] == value).any())
+    for i in range(int(count)):  # noqa: SIM110 - compiled code takes no generators
+        if values[i] == value:
+            return True
+    return False
 
 
-@compiled
+@borrowing
 def _base_hash(z: Any, field: int) -> float:
     """Return a number that two records share when they agree in all fields but one."""
     total = 0.0
@@ -51,7 +54,7 @@ def _base_hash(z: Any, field: int) -> float:
     return total + field * 1e-3
 
 
-@compiled
+@borrowing
 def _same_values(sweep: Any, known: int, here: int) -> bool:
     """Whether the two records were tried with the same values, in whatever order."""
     if known != here:
@@ -62,7 +65,7 @@ def _same_values(sweep: Any, known: int, here: int) -> bool:
     return True
 
 
-@compiled
+@borrowing
 def follow_sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> tuple[bool, bool]:
     """Follow a field that takes value after value on record after record.
 
@@ -86,7 +89,8 @@ def follow_sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> tuple
         if 2 <= known < FEW_VALUES:
             tells = True
             speaks = _same_values(sweep, known, here)
-        sweep[0] = sweep[1]
+        for i in range(SWEEP_VALUES):
+            sweep[0, i] = sweep[1, i]
         stats[_SWEEP_KNOWN] = here
         stats[_SWEEP_BASE] = digest
         stats[_SWEEP_BASES] += 1
@@ -106,7 +110,7 @@ def follow_sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> tuple
     return tells, speaks
 
 
-@compiled
+@borrowing
 def leaves_record(stats: Any) -> bool:
     """Note that a query brings a new record; true when the one before was left untried.
 
@@ -117,7 +121,7 @@ def leaves_record(stats: Any) -> bool:
     return bool(untried)
 
 
-@compiled
+@borrowing
 def _halves(x: float, low: float, high: float, grid: float) -> bool:
     """Whether x halves the interval; a searcher may have to round to the grid."""
     if low == -np.inf or high == np.inf:
@@ -128,7 +132,7 @@ def _halves(x: float, low: float, high: float, grid: float) -> bool:
     return bool(abs(x - 0.5 * (low + high)) <= tolerance)
 
 
-@compiled
+@borrowing
 def _tried(z: Any, field: int, memory: Any, order: Any) -> tuple[float, float, float]:
     """Return (next value below, next above, oldest) of the others tried with all else equal.
 
@@ -152,7 +156,7 @@ def _tried(z: Any, field: int, memory: Any, order: Any) -> tuple[float, float, f
     return low, high, own
 
 
-@compiled
+@borrowing
 def _between(x: float, before: float, grid: float, tried: Any) -> int:
     """Tell a value that halves an interval between values tried with all else equal.
 
@@ -172,7 +176,7 @@ def _between(x: float, before: float, grid: float, tried: Any) -> int:
     return _CHOICE if high - low < MANY_STEPS * grid else _ONE_FIELD
 
 
-@compiled
+@borrowing
 def _at_end(x: float, y: float, ends: Any) -> int:
     """Tell a step from y to an end of the range, where a search begins.
 
@@ -183,7 +187,7 @@ def _at_end(x: float, y: float, ends: Any) -> int:
     return _CHOICE if x <= ends[0] or x >= ends[3] else _ONE_FIELD
 
 
-@compiled
+@borrowing
 def _off_grid(raw: float, grid: float) -> bool:
     if grid <= 0.0:
         return False
@@ -191,7 +195,7 @@ def _off_grid(raw: float, grid: float) -> bool:
     return abs(multiple - np.round(multiple)) > 1e-5 * max(1.0, abs(multiple) * 1e-6)
 
 
-@compiled
+@borrowing
 def leaves_grid(cells: Any, grid: Any) -> bool:
     """Whether two numbers are off the grid that all benign values of their fields keep.
 
@@ -207,7 +211,7 @@ def leaves_grid(cells: Any, grid: Any) -> bool:
     return off > 0 and off >= min(2, able)
 
 
-@compiled
+@borrowing
 def one_field_probe(
     z: Any, cells: Any, field: int, base: Any, memory: Any, order: Any, stats: Any, lens: Any
 ) -> int:

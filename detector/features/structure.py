@@ -7,7 +7,7 @@ import numpy as np
 from detector.features import geometry
 from detector.features.observation import Probe
 from detector.features.state import NATURAL_ROOT
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 _COLLINEAR, _SYMMETRIC = int(Probe.COLLINEAR), int(Probe.SYMMETRIC)
 _NATURAL_ROOT = NATURAL_ROOT
@@ -18,7 +18,7 @@ DIGITS = 1e-5
 LEAST_STEPS = 4.0
 
 
-@compiled
+@borrowing
 def line_or_mirror(
     z: Any,
     first: float,
@@ -52,7 +52,7 @@ def line_or_mirror(
     return -1, -1, -1
 
 
-@compiled
+@borrowing
 def closes_pair(
     z: Any, first: float, second: float, noise: float, least: int, memory: Any, lines: Any,
     order: Any, newest: int,
@@ -75,7 +75,7 @@ def closes_pair(
     return False
 
 
-@compiled
+@borrowing
 def older_natural(j: int, k: int, order: Any, marks: Any) -> int:
     """Return which of two remembered queries a line starts from.
 
@@ -89,7 +89,7 @@ def older_natural(j: int, k: int, order: Any, marks: Any) -> int:
     return j if order[j] < order[k] else k
 
 
-@compiled
+@borrowing
 def _other_field(a: Any, b: Any, field: int) -> int:
     """Return the number besides `field` in which a and b differ, -1 unless there is just one."""
     other = -1
@@ -102,7 +102,7 @@ def _other_field(a: Any, b: Any, field: int) -> int:
     return other
 
 
-@compiled
+@borrowing
 def _rounding(cell: float, field: int, lens: Any) -> float:
     """Return the scaled step that a value is rounded to: its field's, or that of its digits."""
     grid = lens.grid[field]
@@ -112,7 +112,7 @@ def _rounding(cell: float, field: int, lens: Any) -> float:
     return max(DIGITS * abs(cell) / lens.scale[field], lens.lattice[field])
 
 
-@compiled
+@borrowing
 def _centred(x: float, y: float, middle: float, step: float) -> float:
     """Return the chance that `middle` halves x and y as well as it does, 1 where it does not.
 
@@ -125,7 +125,7 @@ def _centred(x: float, y: float, middle: float, step: float) -> float:
     return slack / extent
 
 
-@compiled
+@borrowing
 def _pair_beside(z: Any, cells: Any, field: int, j: int, k: int, lens: Any, memory: Any) -> float:
     """Return the chance that two remembered queries are a pair in another field about z by chance.
 
@@ -141,7 +141,7 @@ def _pair_beside(z: Any, cells: Any, field: int, j: int, k: int, lens: Any, memo
     return _centred(x, memory[k, other], z[other], _rounding(cell, other, lens))
 
 
-@compiled
+@borrowing
 def closes_cross(
     z: Any, cells: Any, field: int, partner: Any, lens: Any, memory: Any, order: Any
 ) -> bool:

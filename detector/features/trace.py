@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from detector.features import geometry
 from detector.features.observation import Probe
 from detector.features.state import KEPT, NATURAL_ROOT, Stat, Trace
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 _ONE_FIELD, _SEARCH, _STEP, _SYMMETRIC, _EQUAL = (
     int(p)
@@ -67,7 +67,7 @@ class Place(NamedTuple):
     home: Any
 
 
-@compiled
+@borrowing
 def _hop(z: Any, last: int, held: Any, lens: Any) -> float:
     """Return the distance to the newest conspicuous query, in shares of the fields' ranges."""
     if last < 0:
@@ -75,7 +75,7 @@ def _hop(z: Any, last: int, held: Any, lens: Any) -> float:
     return geometry.stride(z, held.queries[last], lens.span)
 
 
-@compiled
+@borrowing
 def _spread(z: Any, held: Any, lens: Any, otherwise: float) -> float:
     """Return the mean distance to older conspicuous queries; `otherwise` of fewer than 3."""
     total = 0.0
@@ -89,7 +89,7 @@ def _spread(z: Any, held: Any, lens: Any, otherwise: float) -> float:
     return total / count
 
 
-@compiled
+@borrowing
 def place_of(z: Any, beside: Any, mark: int, home: Any, held: Any, lens: Any) -> Any:
     """Return where a conspicuous query stands."""
     hop = _hop(z, beside.last, held, lens)
@@ -101,7 +101,7 @@ def place_of(z: Any, beside: Any, mark: int, home: Any, held: Any, lens: Any) ->
     )
 
 
-@compiled
+@borrowing
 def _follow_local(probe: int, label: int, place: Any, flip: bool, stats: Any, trace: Any) -> None:
     """Count a query close to a remembered one."""
     trace[_LOCAL] += 1.0
@@ -114,7 +114,7 @@ def _follow_local(probe: int, label: int, place: Any, flip: bool, stats: Any, tr
     stats[_LAST_LABEL] = label + 1
 
 
-@compiled
+@borrowing
 def follow_trace(probe: int, label: int, place: Any, marks: Any, stats: Any, trace: Any) -> None:
     """Take in one conspicuous query."""
     for i in range(len(trace)):

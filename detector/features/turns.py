@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 IN_TURN = 0.97
 GOES_ON = 0.8
 
 
-@compiled
+@borrowing
 def _size(mask: int) -> int:
     count = 0
     while mask != 0:
@@ -23,7 +23,7 @@ def _size(mask: int) -> int:
     return count
 
 
-@compiled
+@borrowing
 def _within(fresh: bool, taken: int, known: int) -> float:
     """Return the evidence of a change to a known field while some had no turn in this round."""
     chance = (known - taken) / (known - 1.0)
@@ -32,7 +32,7 @@ def _within(fresh: bool, taken: int, known: int) -> float:
     return np.log((1.0 - IN_TURN) / (1.0 - chance))
 
 
-@compiled
+@borrowing
 def _beyond(new: bool, known: int, width: int) -> float:
     """Return the evidence of what follows when all known fields had their turn.
 
@@ -45,7 +45,7 @@ def _beyond(new: bool, known: int, width: int) -> float:
     return min(np.log((1.0 - GOES_ON) / (1.0 - chance)), 0.0)
 
 
-@compiled
+@borrowing
 def follow_turns(field: int, width: int, turns: Any) -> float:
     """Take in a one-field change of another field than the last; return the log evidence gained.
 

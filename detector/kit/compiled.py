@@ -1,4 +1,4 @@
-"""The decorator for compiled kernels, and where their machine code is kept.
+"""The decorators for compiled kernels, and where their machine code is kept.
 
 numba keeps machine code for each source file and notices when that file changes, but not when a
 file changes whose functions it has inlined. So the code is kept in a folder named after the content
@@ -36,12 +36,24 @@ def _choose_folder() -> None:
 
 _choose_folder()
 
-compiled: Callable[..., Any] = numba.njit(cache=True)
+# Its types do not know the option that says whether references are counted.
+_njit: Callable[..., Any] = numba.njit
 
-estimating: Callable[..., Any] = numba.njit(
-    cache=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy"
+# What counts references must say so: a function takes on this setting from who calls it first.
+compiled: Callable[..., Any] = _njit(cache=True, _nrt=True)
+
+borrowing: Callable[..., Any] = _njit(cache=True, _nrt=False)
+"""The same for functions that neither make arrays nor return any.
+
+Nothing counts the references to the rows that they look at, which takes longer than most of their
+arithmetic. numba refuses to compile one that makes an array; one that returned an array would leave
+its caller with a reference that nobody counted.
+"""
+
+estimating: Callable[..., Any] = _njit(
+    cache=True, _nrt=False, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy"
 )
-"""The same for loops whose sums may be taken in any order, so that they run many fields at once.
+"""The same again for loops whose sums may be taken in any order, which run many fields at once.
 
 Of what these return no finding may depend but by a bound on their rounding.
 """

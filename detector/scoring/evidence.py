@@ -15,7 +15,7 @@ import numpy as np
 
 from detector.features.observe import observe
 from detector.features.state import Stat
-from detector.kit.compiled import compiled
+from detector.kit.compiled import borrowing
 
 MAX_STAGES = 2
 # Columns of the evidence array: queries at or above each level, then these.
@@ -33,13 +33,13 @@ _VOLUME = int(Stat.VOLUME)
 _TURN_GAIN = int(Stat.TURN_GAIN)
 
 
-@compiled
+@borrowing
 def _cost(restarts: float) -> float:
     """Return what the k-th start costs: minus the log of its weight."""
     return float(np.log((restarts + 1.0) * (restarts + 2.0)))
 
 
-@compiled
+@borrowing
 def weigh(state: Any, level: int, stages: Any, count: int) -> float:
     """Update one sign of one client with one query; return its weighted log e-value."""
     if level < 0:
@@ -60,7 +60,7 @@ def weigh(state: Any, level: int, stages: Any, count: int) -> float:
     return float(grow(state, gain))
 
 
-@compiled
+@borrowing
 def grow(state: Any, gain: float) -> float:
     """Add to the log evidence of a sign, or start it afresh; return its weighted log e-value."""
     state[LOG_E] += gain
@@ -71,14 +71,14 @@ def grow(state: Any, gain: float) -> float:
     return float(state[LOG_E] - _cost(state[RESTARTS]))
 
 
-@compiled
+@borrowing
 def tail(value: float, center: float, spread: float) -> float:
     """Return minus the log of an upper bound of a log-normal tail at `value` (Mill's ratio)."""
     z = (np.log(max(value, 1.0)) - center) / spread
     return float(0.5 * z * z + np.log(max(2.5066283 * z, 2.0))) if z > 0.0 else 0.0
 
 
-@compiled
+@borrowing
 def score(
     begin: int, rows: Any, z: Any, batch: Any, lens: Any, table: Any, evidence: Any,
     verdicts: Any, offsets: Any, first_offsets: Any, tables: Any,
