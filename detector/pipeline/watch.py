@@ -171,37 +171,34 @@ class ModelWatch:
         """Score the batch's events from `begin` on for which there are rows."""
         count = begin + len(rows)
         z, offsets, *rest = (column[begin:count] for column in columns)
-        p_values, states = rest[-2], self._states
+        days, states = np.full(len(rows), np.nan), self._states
         answers = np.where(batch.has_input, batch.labels, NO_LABEL)[begin:count]
         i = done = 0
         while True:
             i, mask = score(
-                i, rows, z, tuple(rest), self._lens, states.table.arrays(), states.evidence,
-                states.verdicts, offsets, states.first, self._tables,
+                i, rows, z, tuple(rest), self._lens, states.table.arrays(), states.arrays(),
+                offsets, self._tables, days,
             )  # fmt: skip
             end = min(i + 1, len(rows))
             asking = batch.clients[begin + done : begin + end]
             self._board.learn(asking, z[done:end], answers[done:end])
-            found.drifts += self._drifts(batch, asking, p_values, begin, done, end)
             done = end
             if mask == 0:
-                return
+                break
             self._attend(begin + i, int(mask), batch, int(rows[i]), first, found)
             i += 1
+        found.drifts += self._drifts(batch.time_ms[begin:count], days)
 
-    def _drifts(
-        self, batch: EventBatch, asked: Sequence[str], p_values: NDArray[np.float64], begin: int,
-        done: int, end: int,
-    ) -> int:  # fmt: skip
-        """Say and count when the model's clients as a whole no longer look as they did."""
+    def _drifts(self, time_ms: NDArray[np.int64], days: NDArray[np.float64]) -> int:
+        """Say and count when the model's clients as a whole no longer look as they did.
+
+        `days` are the means of the client-days that the events completed, else NaN.
+        """
         if self._drift is None:
             return 0
-        times = batch.time_ms[begin + done : begin + end]
-        p_values, has_input = p_values[done:end], batch.has_input[begin + done : begin + end]
-        if not has_input.all():
-            asked = [client for client, given in zip(asked, has_input, strict=True) if given]
-            times, p_values = times[has_input], p_values[has_input]
-        drifts = self._drift.update(asked, times, p_values, self.suspected)
+        completed = np.flatnonzero(~np.isnan(days))
+        means = days[completed].tolist()
+        drifts = self._drift.update(zip(time_ms[completed].tolist(), means, strict=True))
         for drift in drifts:
             _log.warning(
                 "the world of model %s has moved: mean p-value of its clients %.2f, before %.2f; "

@@ -5,6 +5,7 @@ costs what the traffic touched and not what there is.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows, Held, Left, Tally
 from detector.features.state import ClientTable, Stat
+from detector.reference.client_days import DAY_WIDTH
 from detector.scoring.evidence import FIRED, LOG_E, VERDICT, WIDTH
 
 FIRST_CAPACITY = 64
@@ -32,7 +34,7 @@ class SavedRows(msgspec.Struct, frozen=True, tag="rows"):
         rows: Row numbers, int64.
         ids: The client of each, "" for a row that was vacated.
         seen: The ordinal of each client's latest event, int64.
-        arrays: What `ClientTable.pack` returned, then evidence, verdicts and first offsets.
+        arrays: What `ClientTable.pack` returned, then `ClientStates.arrays`.
     """
 
     tenant_id: str
@@ -54,6 +56,7 @@ class ClientStates:
         self.evidence = np.zeros((first, signs, WIDTH), dtype=np.float32)
         self.verdicts = np.zeros((first, VERDICT), dtype=np.int64)
         self.first = np.zeros((first, signs), dtype=np.int64)
+        self.days = np.zeros((first, DAY_WIDTH))
         self._dirty = np.ones(first, dtype=np.bool_)
         self._rows = self._make_rows(first)
 
@@ -94,8 +97,9 @@ class ClientStates:
         self._dirty[:] = True
 
     def forget_evidence(self) -> None:
-        """Let the evidence of all begin anew; restarts stay paid for."""
+        """Let the evidence of all begin anew, and their days; restarts stay paid for."""
         self.evidence[:, :, : LOG_E + 1] = 0.0
+        self.days[:] = 0.0
         self._dirty[:] = True
 
     def _grow(self, capacity: int) -> None:
@@ -104,6 +108,7 @@ class ClientStates:
         self.evidence = np.pad(self.evidence, ((0, added), (0, 0), (0, 0)))
         self.verdicts = np.pad(self.verdicts, ((0, added), (0, 0)))
         self.first = np.pad(self.first, ((0, added), (0, 0)))
+        self.days = np.pad(self.days, ((0, added), (0, 0)))
         self._dirty = np.pad(self._dirty, (0, added), constant_values=True)
 
     def _clear(self, row: int) -> None:
@@ -111,6 +116,7 @@ class ClientStates:
         self.evidence[row] = 0.0
         self.verdicts[row] = 0
         self.first[row] = 0
+        self.days[row] = 0.0
         self._dirty[row] = True
 
     def _rank(self) -> NDArray[np.int64]:
@@ -123,8 +129,9 @@ class ClientStates:
         silent = last < last.max() - IDLE_MS
         return np.asarray(silent & (self.verdicts[:, FIRED] == 0), dtype=np.bool_)
 
-    def _arrays(self) -> tuple[NDArray[np.generic], ...]:
-        return self.evidence, self.verdicts, self.first
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return the arrays beside the table's in the order that the kernel takes them."""
+        return self.evidence, self.verdicts, self.first, self.days
 
     def save(self, tenant_id: str, model_id: str, every: bool) -> Iterator[SavedRows]:
         """Return the rows that changed since `saved`, or every one, a stretch at a time."""
@@ -134,7 +141,7 @@ class ClientStates:
         held = self._rows.held()
         for begin in range(0, len(wanted), CHUNK_ROWS):
             rows = wanted[begin : begin + CHUNK_ROWS]
-            own = [np.ascontiguousarray(array[rows]).tobytes() for array in self._arrays()]
+            own = [np.ascontiguousarray(array[rows]).tobytes() for array in self.arrays()]
             yield SavedRows(
                 tenant_id, model_id, self.table.width, rows.tobytes(),
                 [held.ids[row] for row in rows], held.seen[rows].tobytes(),
@@ -173,7 +180,7 @@ class ClientStates:
         rows = np.frombuffer(part.rows, dtype=np.int64)
         if not len(rows) == len(part.ids) or rows.min() < 0 or rows.max() >= len(ids):
             raise ValueError("rows outside the table")
-        own = self._arrays()
+        own = self.arrays()
         self.table.unpack(rows, part.arrays[: -len(own)])
         for array, body in zip(own, part.arrays[-len(own) :], strict=True):
             array[rows] = np.frombuffer(body, array.dtype).reshape(len(rows), *array.shape[1:])

@@ -16,6 +16,7 @@ import numpy as np
 from detector.features.observe import observe
 from detector.features.state import Stat
 from detector.kit.compiled import borrowing
+from detector.reference.client_days import follow_day
 
 MAX_STAGES = 2
 # Columns of the evidence array: queries at or above each level, then these.
@@ -80,18 +81,21 @@ def tail(value: float, center: float, spread: float) -> float:
 
 @borrowing
 def score(
-    begin: int, rows: Any, z: Any, batch: Any, lens: Any, table: Any, evidence: Any,
-    verdicts: Any, offsets: Any, first_offsets: Any, tables: Any,
+    begin: int, rows: Any, z: Any, batch: Any, lens: Any, table: Any, judged: Any, offsets: Any,
+    tables: Any, days: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Observe and weigh events from `begin` on, up to the first that wants attention.
 
-    `batch` is (cells, has_input, labels, scores, margins, time_ms, p_values), `tables` the arrays
-    of `ScoringTables`. Returns that event's index and a mask: bit s for a sign that is over its
+    `batch` is (cells, has_input, labels, scores, margins, time_ms, p_values, broken), `table` and
+    `judged` are the arrays of `ClientTable` and `ClientStates`, `tables` those of `ScoringTables`.
+    Puts into `days` (n,) the mean of each client-day that an event completes, unless the client is
+    suspected. Returns that event's index and a mask: bit s for a sign that is over its
     threshold, or was, when the client is to be looked at; `PROFILE_DUE` for a profile. At the end
     the index is the number of events.
     """
     cells, has_input, labels, scores, margins, time_ms, p_values, broken = batch
     levels, stages, counts, thresholds, volume = tables
+    evidence, verdicts, first_offsets, client_days = judged
     stats = table[6]
     # The last two are measured, not asked: fields taken in turn, and the volume.
     turns = len(counts) - 2
@@ -101,6 +105,10 @@ def score(
             row, z[i], cells[i], has_input[i], labels[i], scores[i], margins[i], time_ms[i],
             p_values[i], broken[i], lens, table,
         )  # fmt: skip
+        if lens.calibrated == 1 and has_input[i]:
+            mean = follow_day(client_days[row], time_ms[i], p_values[i])
+            if verdicts[row, FIRED] == 0:
+                days[i] = mean
         n = stats[row, _QUERIES]
         mask = 0
         for s in range(len(counts)):

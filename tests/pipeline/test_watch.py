@@ -2,11 +2,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 
 from detector.events.model import PredictionEvent
 from detector.features.catalogue import CATALOGUE
 from detector.pipeline.watch import ModelWatch
+from detector.reference.client_days import DAY_MS, QUERIES
 from detector.reference.picture import Reference
 from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy
@@ -18,6 +20,7 @@ from tests.scoring.traffic import (
     located,
     path_finding,
     person,
+    random_querying,
     reference,
 )
 
@@ -32,6 +35,44 @@ def queries_of(events: Sequence[PredictionEvent], model: ModelWatch) -> list[int
 
 def test_profiles_come_at_fixed_ordinals_of_a_clients_life() -> None:
     assert queries_of(benign("alice", 600, 1), watch(reference())) == [32, 64, 128, 256, 512]
+
+
+def heard(model: ModelWatch) -> list[float]:
+    """The client-days that the drift alarm has heard of."""
+    saved = model.header().drift
+    assert saved is not None
+    return saved.recent
+
+
+def test_the_drift_alarm_hears_once_a_day_of_each_client_and_never_of_suspects() -> None:
+    model = watch(reference())
+    day = DAY_MS // 2000
+    quiet, loud = benign("quiet", QUERIES, 1), benign("loud", 30, 2)
+    model.process(located([*quiet, *loud]))
+    assert len(heard(model)) == 2
+    model.process(located([*quiet, *loud]))
+    assert len(heard(model)) == 2
+    model.process(located(random_querying("thief", 300, 1)))
+    assert model.suspected("thief")
+    before = heard(model)
+    later = [event("thief", day + i, person(np.random.default_rng(i))) for i in range(30)]
+    model.process(located(later))
+    assert heard(model) == before
+    model.process(located([event("quiet", day + i, None) for i in range(30)]))
+    assert heard(model) == before
+    model.process(located([msgspec.structs.replace(e, time_ms=e.time_ms + DAY_MS) for e in quiet]))
+    assert len(heard(model)) == len(before) + 1
+
+
+def test_under_another_reference_a_day_begins_anew() -> None:
+    model = watch(reference())
+    events = benign("alice", 2 * QUERIES, 1)
+    model.process(located(events[: QUERIES - 1]))
+    model.adopt(reference())
+    model.process(located(events[QUERIES - 1 : 2 * QUERIES - 2]))
+    assert heard(model) == []
+    model.process(located(events[2 * QUERIES - 2 :]))
+    assert len(heard(model)) == 1
 
 
 def test_a_profile_says_who_since_when_and_how_it_looks() -> None:
