@@ -71,7 +71,8 @@ class RowView:
 
     def top_class(self) -> int:
         """Return the score column that climbed most often."""
-        return int(np.argmax(self.table.records[self.row]))
+        records = self.table.records[self.row].tolist()
+        return int(records.index(max(records)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _ratio(top: Stat, bottom: Stat) -> Callable[[RowView], float]:
 
 
 def _coverage(view: RowView) -> float:
-    visited = int((view.table.cells[view.row] > 0).sum())
+    visited = int(np.count_nonzero(view.table.cells[view.row]))
     return visited / view.cells if view.cells else float("nan")
 
 
@@ -125,9 +126,9 @@ def _climb(view: RowView) -> float:
 
 
 def _dominance(view: RowView) -> float:
-    counts = view.table.labels[view.row]
-    total = int(counts.sum())
-    return float(counts.max()) / total if total else float("nan")
+    counts = view.table.labels[view.row].tolist()
+    total = sum(counts)
+    return float(max(counts)) / total if total else float("nan")
 
 
 E, C, S, A, T = Family.ENTROPY, Family.COVERAGE, Family.SIMILARITY, Family.OUTPUT, Family.TIMING
@@ -235,4 +236,4 @@ def read_features(view: RowView) -> Mapping[str, float]:
 
 def vector(view: RowView) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return all features in catalogue order, 0 where the log does not allow one."""
-    return np.nan_to_num(np.array(view.values))
+    return np.array([value if value == value else 0.0 for value in view.values])

@@ -10,10 +10,10 @@ import pickle
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import msgspec
-import numpy as np
 from river.drift import ADWIN
 
 DELTA = 1e-3
@@ -99,7 +99,7 @@ class DriftMonitor:
     def _watch(self, time_ms: int, mean: float) -> Drift | None:
         self._window.update(_stretched(mean))
         self._recent.append(mean)
-        now = float(np.mean(self._recent))
+        now = fmean(self._recent)
         if self._usual is None:
             self._usual = now if len(self._recent) == RECENT else None
             return None
