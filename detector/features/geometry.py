@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from detector.events.batch import CATEGORY_CEILING
-from detector.kit.compiled import borrowing, compiled, estimating
+from detector.kit.compiled import borrowing
 from detector.reference.sketch import MAX_COLUMNS
 
 CEILING = np.float32(CATEGORY_CEILING)
 LINE_TOLERANCE = 1e-3
 ROUNDING = 4e-7
-# Sums of 64 squares in single precision are nearer; what is too small for it counts as nothing.
-ESTIMATE, NOTHING = 1e-5, 1e-30
 WIDE = 16
 CURVED = 0.005
 
@@ -61,26 +59,6 @@ def compare(a: Any, b: Any, limit: float) -> tuple[int, int, float]:
         if square > limit and changed > 1:
             break
     return changed, last, square
-
-
-@estimating
-def resemble(a: Any, b: Any) -> tuple[int, float]:
-    """Return (changed fields, squared distance within a share of `ESTIMATE`), as `compare` has it.
-
-    In single precision and without a branch, which takes a third of the time.
-    """
-    changed = np.int32(0)
-    square = np.float32(0.0)
-    one = np.float32(1.0)
-    for j in range(len(a)):
-        x, y = a[j], b[j]
-        differ = (x != y) & ((x == x) | (y == y))
-        step = x - y
-        part = step * step if (x >= CEILING) & (y >= CEILING) else one
-        part = part if part < one else one
-        square += part if differ else np.float32(0.0)
-        changed += np.int32(differ)
-    return int(changed), float(square)
 
 
 @borrowing
@@ -186,25 +164,3 @@ def as_number(x: float, gap: float) -> float:
     if x < CEILING:
         return float(x / 1e30 + 1.0)
     return float(x)
-
-
-@compiled
-def nearest_cell(z: Any, across: Any) -> int:
-    """Return the number of the centroid closest to z; gaps count as 0, categories as a number.
-
-    `across` (d, k) holds the k centroids as columns: all of them are measured field by field at
-    once, which is many times faster than one after another.
-    """
-    totals = np.zeros(across.shape[1])
-    for j in range(len(z)):
-        v = min(max(as_number(z[j], 0.0), -10.0), 10.0)
-        column = across[j]
-        for k in range(len(totals)):
-            totals[k] += (v - column[k]) ** 2
-    best = -1
-    smallest = np.inf
-    for k in range(len(totals)):
-        if totals[k] < smallest:
-            smallest = totals[k]
-            best = k
-    return best

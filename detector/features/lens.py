@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.batch import Floats
+from detector.features.estimate import ROOM
 from detector.features.observe import Lens
 from detector.reference.fields import KNOTS, Fields
 from detector.reference.fit import scaled
@@ -23,9 +24,9 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         ones, zeros = np.ones(width), np.zeros(width)
         return Lens(
             0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, _no_ends(width),
-            np.zeros((width, 1)),
+            np.zeros((width, 1)), np.zeros((width, 1), dtype=np.float32), make_room(),
         )  # fmt: skip
-    fields = reference.fields
+    fields, cells = reference.fields, np.ascontiguousarray(reference.centroids.T)
     steps = fields.grid / fields.scale
     fine = steps[(steps > 0.0) & (steps < COARSE)]
     numbers = np.isfinite(fields.knots[:, 0]).sum()
@@ -42,8 +43,15 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         grid=fields.grid,
         lattice=_lattice(fields),
         ends=ends(fields),
-        cells=np.ascontiguousarray(reference.centroids.T),
+        cells=cells,
+        coarse=cells.astype(np.float32),
+        room=make_room(),
     )
+
+
+def make_room() -> NDArray[np.float32]:
+    """Return room for the estimates of one kernel at a time."""
+    return np.zeros(ROOM, dtype=np.float32)
 
 
 def spans(fields: Fields) -> NDArray[np.float64]:

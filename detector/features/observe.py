@@ -7,6 +7,7 @@ the log was cut into batches.
 from typing import Any, NamedTuple
 
 from detector.features import geometry
+from detector.features.cells import nearest_cell
 from detector.features.follow import (
     follow_burst,
     follow_margin,
@@ -58,7 +59,7 @@ class Lens(NamedTuple):
     to the nearest remembered query; `span` are the fields' ranges in scaled units, `ends` (d, 4)
     their low ends, quartiles and high ends, and `lattice` the steps of those that take few values
     without a natural grid, else 0; `cells` (d, k) are the centres of the input space's cells as
-    columns.
+    columns, `coarse` the same as float32; `room` is the kernel's own, for its estimates.
     """
 
     calibrated: int
@@ -74,6 +75,8 @@ class Lens(NamedTuple):
     lattice: Any
     ends: Any
     cells: Any
+    coarse: Any
+    room: Any
 
 
 @borrowing
@@ -112,7 +115,7 @@ def _look(
     line = geometry.project(z)
     strange = lens.calibrated == 1 and p_value <= STRANGE_SHARE
     off_grid = lens.calibrated == 1 and leaves_grid(cells, lens.grid)
-    beside = neighbours(z, held)
+    beside = neighbours(z, held, lens.room)
     least = least_fields(lens, off_grid, broken)
     relation = relate(
         z, cells, line, least, beside, lens, held, stats, table[15][row], table[16][row]
@@ -124,7 +127,7 @@ def _look(
     scattered = company and probe >= _COLLINEAR and beside.distance > lens.far
     flip = differs(label, relation.base if relation.base >= 0 else beside.nearest, held.labels)
     if lens.calibrated == 1:
-        cell = max(geometry.nearest_cell(z, lens.cells), 0)
+        cell = max(nearest_cell(z, lens.cells, lens.coarse, lens.room), 0)
         count_fading(table[10][row], cell % table[10].shape[1])
     local = _STEP <= probe < _EQUAL
     unnatural = strange or off_grid or broken > 0

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detector.features import geometry
+from detector.features.estimate import CHANGES, SQUARES, project_all, resemble_all
 from detector.features.observation import Probe
 from detector.features.search import follow_sweep, leaves_record, one_field_probe
 from detector.features.state import KEPT, Stat
@@ -25,7 +26,7 @@ _LAST_STEP = int(Stat.LAST_STEP)
 _LAST_ONE_FIELD = int(Stat.LAST_ONE_FIELD)
 _TURN_GAIN = int(Stat.TURN_GAIN)
 _KEPT = KEPT
-_ESTIMATE, _NOTHING = geometry.ESTIMATE, geometry.NOTHING
+_SQUARES, _CHANGES = SQUARES, CHANGES
 
 MIN_FIELDS = 3
 LEAST_FIELDS, LEAST_ROUNDED = 3, 6
@@ -71,10 +72,11 @@ class Relation(NamedTuple):
 
 
 @borrowing
-def neighbours(z: Any, held: Any) -> Any:
+def neighbours(z: Any, held: Any, room: Any) -> Any:
     """Compare z with all remembered queries."""
     equal, one, one_field, nearest, newest, last = -1, -1, -1, -1, -1, -1
     order = held.order
+    bound = resemble_all(z, held.queries, order, room)
     smallest = np.inf
     for m in range(len(order)):
         if order[m] == 0:
@@ -83,11 +85,11 @@ def neighbours(z: Any, held: Any) -> Any:
             newest = m
         if held.marks[m] & _KEPT and (last < 0 or order[m] > order[last]):
             last = m
-        changed, estimate = geometry.resemble(z, held.queries[m])
+        changed = room[_CHANGES, m]
         if changed == 0:
             equal = m
         # Few are near enough to be the nearest: only these are measured to the last digit.
-        elif changed == 1 or estimate * (1.0 - _ESTIMATE) - _NOTHING < smallest:
+        elif changed == 1 or room[_SQUARES, m] <= bound:
             _, field, square = geometry.compare(z, held.queries[m], smallest)
             if changed == 1 and (one < 0 or order[m] > order[one]):
                 one = m
@@ -127,11 +129,12 @@ def _several_fields(
     if lens.calibrated == 1 and distance < lens.typical:
         stats[_LAST_STEP] = distance
     if least > 0:
-        noise = lens.rounded
-        kind, j, k = line_or_mirror(z, line[0], line[1], noise, least, memory, lines, order)
+        noise, room = lens.rounded, lens.room
+        project_all(line[0], line[1], lines, order, room)
+        kind, j, k = line_or_mirror(z, line[0], line[1], noise, least, memory, lines, order, room)
         if kind >= 0:
             return kind, older_natural(j, k, order, held.marks)
-        if closes_pair(z, line[0], line[1], noise, least, memory, lines, order, newest):
+        if closes_pair(z, line[0], line[1], noise, least, memory, lines, order, newest, room):
             return _SYMMETRIC, newest
         if same and least == LEAST_FIELDS and distance < lens.typical:
             return _FIXED if near else _EQUAL, nearest

@@ -48,22 +48,41 @@ def _scatter(count: int, room: int) -> int:
 
 
 @borrowing
+def _has_empty(order: Any, ring: int) -> bool:
+    """Whether the second half has a slot that was never used."""
+    empty = 0
+    for slot in range(ring, len(order)):
+        empty += order[slot] == 0
+    return empty > 0
+
+
+@borrowing
+def _next(slot: int, ring: int, end: int) -> int:
+    """Return the slot after this one in the second half, round and round."""
+    return slot + 1 if slot + 1 < end else ring
+
+
+@borrowing
 def _place_for(kept: bool, count: int, ring: int, order: Any, marks: Any) -> int:
     """Return the slot of the second half for a query that leaves the ring, or -1."""
     room = len(order) - ring
     start = _scatter(count, room)
-    for i in range(room):
-        slot = ring + (start + i) % room
-        if order[slot] == 0:
-            return slot
-    for i in range(room):
-        slot = ring + (start + i) % room
+    if _has_empty(order, ring):
+        slot = ring + start
+        while order[slot] != 0:
+            slot = _next(slot, ring, len(order))
+        return slot
+    # The longer the life, the rarer an ordinary query enters (Vitter 1985, algorithm R).
+    if not kept and _scatter(7 * count + 3, count) >= room:
+        return -1
+    slot = ring + start
+    for _ in range(room):
         if not marks[slot] & (_KEPT | _AT_HOME):
-            # The longer the life, the rarer an ordinary query enters (Vitter 1985, algorithm R).
-            return slot if kept or _scatter(7 * count + 3, count) < room else -1
-    if marks[ring + start] & _AT_HOME:
-        start = (start + 1) % room
-    return ring + start if kept else -1
+            return slot
+        slot = _next(slot, ring, len(order))
+    if marks[slot] & _AT_HOME:
+        slot = _next(slot, ring, len(order))
+    return slot if kept else -1
 
 
 @borrowing

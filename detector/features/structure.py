@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from detector.features import geometry
+from detector.features.estimate import may_align, may_centre
 from detector.features.observation import Probe
 from detector.features.state import NATURAL_ROOT
 from detector.kit.compiled import borrowing
@@ -28,10 +29,11 @@ def line_or_mirror(
     memory: Any,
     lines: Any,
     order: Any,
+    room: Any,
 ) -> tuple[int, int, int]:
     """Return (probe, j, k) when z stands on a line or mirror of two remembered queries, else -1."""
     for j in range(len(order)):
-        if order[j] == 0:
+        if order[j] == 0 or not may_align(j, noise, room):
             continue
         a1 = first - lines[j, 0]
         a2 = second - lines[j, 1]
@@ -55,20 +57,26 @@ def line_or_mirror(
 @borrowing
 def closes_pair(
     z: Any, first: float, second: float, noise: float, least: int, memory: Any, lines: Any,
-    order: Any, newest: int,
+    order: Any, newest: int, room: Any,
 ) -> bool:  # fmt: skip
     """Whether z and the newest query have the midpoint of another remembered pair."""
     s1 = first + lines[newest, 0]
     s2 = second + lines[newest, 1]
     size = abs(first) + abs(second) + 1e-9
+    within = 2e-2 * size + 6.0 * noise
+    # Single precision errs by a share of what is added up.
+    blurred = 1.001 * within + 1e-6 * (size + abs(s1) + abs(s2))
     for j in range(len(order)):
         if order[j] == 0 or j == newest:
+            continue
+        c1, c2 = s1 - lines[j, 0] - first, s2 - lines[j, 1] - second
+        if not may_centre(j, c1, c2, blurred + 1e-6 * (abs(c1) + abs(c2)), room):
             continue
         for k in range(j):
             if order[k] == 0 or k == newest:
                 continue
             off = abs(s1 - lines[j, 0] - lines[k, 0]) + abs(s2 - lines[j, 1] - lines[k, 1])
-            if off > 2e-2 * size + 6.0 * noise:
+            if off > within:
                 continue
             if geometry.same_center(z, memory[newest], memory[j], memory[k], noise, least):
                 return True

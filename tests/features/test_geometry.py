@@ -6,10 +6,7 @@ from hypothesis import strategies as st
 from detector.events.batch import category_code
 from detector.features import geometry
 from detector.features.geometry import (
-    ESTIMATE,
-    nearest_cell,
     project,
-    resemble,
     stride,
 )
 
@@ -207,31 +204,3 @@ def test_projections_keep_points_of_a_line_on_a_line(values: list[float], share:
 
 def test_projections_pass_over_gaps_and_categories() -> None:
     assert project(row(1.0, GAP, CAR, 2.0)) == project(row(1.0, 0.0, 0.0, 2.0))
-
-
-def test_the_nearest_cell_agrees_with_the_plain_distance() -> None:
-    rng = np.random.default_rng(1)
-    centroids = rng.normal(size=(16, 5))
-    for z in rng.normal(size=(50, 5)).astype(np.float32):
-        expected = np.argmin(((centroids - z) ** 2).sum(axis=1))
-        assert nearest_cell(z, np.ascontiguousarray(centroids.T)) == expected
-
-
-def test_the_nearest_cell_takes_gaps_categories_and_wild_values() -> None:
-    across = np.array([[0.0, 10.0], [0.0, 0.0]])
-    assert nearest_cell(row(GAP, CAR), across) == 0
-    assert nearest_cell(row(1e20, GAP), across) == 1
-
-
-def test_the_estimate_of_a_distance_agrees_with_the_distance() -> None:
-    rng = np.random.default_rng(2)
-    odd = np.array([GAP, CAR, 1e29, -1e29, np.inf, 0.0], dtype=np.float32)
-    for width in (1, 7, 30, 64):
-        for z in rng.normal(size=(50, width)).astype(np.float32):
-            other = z + rng.normal(size=width).astype(np.float32) * (rng.random(width) < 0.5)
-            other[rng.random(width) < 0.1] = rng.choice(odd)
-            z[rng.random(width) < 0.1] = rng.choice(odd)
-            changed, _, square = compare(z, other, np.inf)
-            estimated, estimate = resemble(z, other)
-            assert estimated == changed
-            assert abs(estimate - square) <= ESTIMATE * square

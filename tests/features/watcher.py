@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from detector.events.batch import MAX_CLASSES, category_code
 from detector.features.catalogue import RowView
-from detector.features.lens import make_lens
+from detector.features.lens import make_lens, make_room
 from detector.features.observation import Observation, Probe, decode
 from detector.features.observe import Lens, observe
 from detector.features.state import ClientTable, Stat, Trace
@@ -41,6 +41,8 @@ def lens(
         lattice=np.zeros(width),
         ends=np.tile(ends, (width, 1)),
         cells=np.tile([-1.0, 1.0], (width, 1)),
+        coarse=np.tile(np.array([-1.0, 1.0], dtype=np.float32), (width, 1)),
+        room=make_room(),
     )
 
 
