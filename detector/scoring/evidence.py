@@ -41,10 +41,22 @@ def _cost(restarts: float) -> float:
 
 
 @borrowing
+def weighted(state: Any) -> float:
+    """Return the weighted log e-value of one sign."""
+    return float(state[LOG_E] - _cost(state[RESTARTS]))
+
+
+@borrowing
 def weigh(state: Any, level: int, stages: Any, count: int) -> float:
     """Update one sign of one client with one query; return its weighted log e-value."""
-    if level < 0:
-        return float(state[LOG_E] - _cost(state[RESTARTS]))
+    if level >= 0:
+        learn(state, level, stages, count)
+    return weighted(state)
+
+
+@borrowing
+def learn(state: Any, level: int, stages: Any, count: int) -> None:
+    """Update one sign of one client with one query of a level."""
     gain = 0.0
     for j in range(min(level + 1, count)):
         trials = state[j]
@@ -58,18 +70,23 @@ def weigh(state: Any, level: int, stages: Any, count: int) -> float:
             gain += np.log((1.0 - attack) / (1.0 - benign))
     for j in range(level + 1):
         state[j] += 1.0
-    return float(grow(state, gain))
+    grow(state, gain)
 
 
 @borrowing
-def grow(state: Any, gain: float) -> float:
-    """Add to the log evidence of a sign, or start it afresh; return its weighted log e-value."""
+def grow(state: Any, gain: float) -> None:
+    """Add to the log evidence of a sign, or start it afresh."""
     state[LOG_E] += gain
     if state[LOG_E] < 0.0:
         for j in range(LOG_E + 1):
             state[j] = 0.0
         state[RESTARTS] += 1.0
-    return float(state[LOG_E] - _cost(state[RESTARTS]))
+
+
+@borrowing
+def _reaches(state: Any, threshold: float) -> bool:
+    """Whether the weighted value is at the threshold; restarts never add, so few are weighted."""
+    return bool(state[LOG_E] >= threshold and weighted(state) >= threshold)
 
 
 @borrowing
@@ -116,13 +133,17 @@ def score(
             if state[0] == 0.0 and (s < turns or n == 1.0):
                 first_offsets[row, s] = offsets[i]
             if s < turns:
-                value = weigh(state, levels[s, code], stages[s], counts[s])
+                if levels[code, s] >= 0:
+                    learn(state, levels[code, s], stages[s], counts[s])
+                over = _reaches(state, thresholds[s])
             elif s == turns:
-                value = grow(state, stats[row, _TURN_GAIN])
+                grow(state, stats[row, _TURN_GAIN])
+                over = _reaches(state, thresholds[s])
             else:
                 value = tail(stats[row, _VOLUME], volume[0], volume[1])
                 state[LOG_E] = value
-            if value >= thresholds[s]:
+                over = value >= thresholds[s]
+            if over:
                 mask |= 1 << s
         # A sign that is credible for the first time is looked at whatever stands.
         if n >= verdicts[row, LOOK] or mask & ~verdicts[row, FIRED] != 0:

@@ -52,8 +52,12 @@ class ScoringTables:
     volume: NDArray[np.float64]
 
     def arrays(self) -> tuple[Any, ...]:
-        """Return the arrays in the order that the kernel takes them."""
-        return self.levels, self.stages, self.counts, self.thresholds, self.volume
+        """Return the arrays in the order that the kernel takes them.
+
+        The levels are turned, (codes, s): those of an observation lie side by side.
+        """
+        levels = np.ascontiguousarray(self.levels.T.astype(np.int8))
+        return levels, self.stages, self.counts, self.thresholds, self.volume
 
 
 def build_tables(
