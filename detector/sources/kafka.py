@@ -22,6 +22,7 @@ from detector.pipeline.ports import Poll
 from detector.sources.fetched import read_bounded
 from detector.sources.membership import Membership
 from detector.sources.positions import first_offset
+from detector.sources.wire import direct_client
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +103,8 @@ class KafkaSettings:
             "group_id": self.group,
             "group_instance_id": self.group_instance_id,
             "client_id": "querywatch",
+            "kafka_client": direct_client,
+            "metrics_enabled": False,
             # The database keeps the positions; where it has none, nothing may be missed.
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
