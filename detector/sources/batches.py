@@ -4,8 +4,9 @@ The layout is that of Kafka's documentation, "Record Batch" and "Record": every 
 and then varints (zigzag) with the bytes of key, value and headers between them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -18,7 +19,8 @@ from detector.kit.compiled import compiled
 
 # So few at a time that a batch of millions of empty records stays small in memory.
 _AT_ONCE = 4096
-_COLUMNS = 8
+# A row's columns; behind a key, a value and headers stands their end or their number.
+_DELTA, _TIME, _KEY, _VALUE, _HEADERS, _COLUMNS = 0, 1, 2, 4, 6, 8
 _DAMAGED = -1
 
 _new_position = tuple.__new__
@@ -49,38 +51,62 @@ class BatchHeader:
     append_time: int | None
 
 
-def records_of(header: BatchHeader, plain: bytes) -> Iterator[Record]:
-    """Yield the records in order.
+def records_of(
+    header: BatchHeader, plain: bytes, begin: int, end: int
+) -> Iterator[list[Record]]:
+    """Yield the records that stand in `plain` from `begin` to `end`, some thousands at a time.
 
     Raises:
         DamagedBatchError: where the bytes stop being the records that the header announces.
     """
-    data = np.frombuffer(plain, np.uint8)
+    data = np.frombuffer(plain, np.uint8, end)
     rows = np.empty((min(max(header.records, 0), _AT_ONCE), _COLUMNS), np.int64)
-    at, last, left = 0, -1, header.records
+    at, last, left = begin, -1, header.records
     while left > 0:
         count, at = _walk(data, at, rows[:left], last, header.last_offset_delta)
-        yield from _made(header, plain, rows[:count].tolist())
+        yield _made(header, plain, rows[:count])
         if at == _DAMAGED:
             raise DamagedBatchError(f"record {header.records - left + count} cannot be parsed")
         left -= count
         last = rows[count - 1, 0]
-    if at != len(plain):
-        raise DamagedBatchError(f"{len(plain) - at} bytes follow the last record")
+    if at != end:
+        raise DamagedBatchError(f"{end - at} bytes follow the last record")
 
 
-def _made(header: BatchHeader, plain: bytes, rows: list[list[int]]) -> Iterator[Record]:
-    topic, number = header.partition
-    base, first_time, append_time = header.base_offset, header.first_timestamp, header.append_time
-    for delta, time_delta, key, key_end, value, value_end, headers, header_count in rows:
-        record = Record(
-            _new_position(Position, (topic, number, base + delta)),
-            None if value_end < 0 else plain[value:value_end],
-            None if key_end < 0 else plain[key:key_end],
-            (),
-            first_time + time_delta if append_time is None else append_time,
+def _made(header: BatchHeader, plain: bytes, rows: NDArray[np.int64]) -> list[Record]:
+    """The records of these rows, column by column, which takes half as long as one by one."""
+    (topic, number), base, columns = header.partition, header.base_offset, rows.T
+    deltas = columns[_DELTA].tolist()
+    places = zip(repeat(topic), repeat(number), [base + delta for delta in deltas])
+    times = repeat(header.append_time)
+    if header.append_time is None:
+        first = header.first_timestamp
+        times = [first + delta for delta in columns[_TIME].tolist()]
+    records = list(
+        map(
+            Record,
+            map(_new_position, repeat(Position), places),
+            _fields(plain, columns[_VALUE], columns[_VALUE + 1]),
+            _fields(plain, columns[_KEY], columns[_KEY + 1]),
+            repeat(()),
+            times,
         )
-        yield _with_headers(record, plain, headers, header_count) if header_count else record
+    )
+    for i in np.flatnonzero(columns[_HEADERS + 1]).tolist():
+        records[i] = _with_headers(records[i], plain, *rows[i, _HEADERS:].tolist())
+    return records
+
+
+def _fields(
+    plain: bytes, begin: NDArray[np.int64], end: NDArray[np.int64]
+) -> Iterable[bytes | None]:
+    null = end < 0
+    if null.all():
+        return repeat(None)
+    places = zip(begin.tolist(), end.tolist())
+    if null.any():
+        return [None if stop < 0 else plain[start:stop] for start, stop in places]
+    return [plain[start:stop] for start, stop in places]
 
 
 def _with_headers(record: Record, plain: bytes, at: int, count: int) -> Record:

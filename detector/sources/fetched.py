@@ -84,16 +84,25 @@ class Frame:
 
     Attributes:
         base_offset: The first eight bytes: a batch's first offset, a legacy wrapper's last.
-        content: All of its bytes.
-        next_base: The same of the batch behind it; None when this one is the answer's last.
+        answer: All of the answer.
+        begin: Where the batch begins in it.
+        end: Where it ends.
+        next_base: The base offset of the batch behind it; None when this one is the last.
     """
 
     base_offset: int
-    content: memoryview
+    answer: bytes
+    begin: int
+    end: int
     next_base: int | None
 
+    @property
+    def content(self) -> memoryview:
+        """All of the batch's bytes."""
+        return memoryview(self.answer)[self.begin : self.end]
 
-def frames(answer: memoryview) -> Iterator[Frame]:
+
+def frames(answer: bytes) -> Iterator[Frame]:
     """Yield the whole batches; the last one may be cut off and then comes with the next answer."""
     at = 0
     while at + _FRAME.size <= len(answer):
@@ -101,16 +110,13 @@ def frames(answer: memoryview) -> Iterator[Frame]:
         end = at + _FRAME.size + length
         # A length that makes no sense leaves no way to tell where the next batch begins.
         if end - at < _SMALLEST_FRAME:
-            yield Frame(base, answer[at:], None)
+            yield Frame(base, answer, at, len(answer), None)
             return
         if end > len(answer):
             return
         following = len(answer) - end >= _FRAME.size
-        yield Frame(
-            base,
-            answer[at:end],
-            _FRAME.unpack_from(answer, end)[0] if following else None,
-        )
+        next_base = _FRAME.unpack_from(answer, end)[0] if following else None
+        yield Frame(base, answer, at, end, next_base)
         at = end
 
 
@@ -121,23 +127,59 @@ class BoundedRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-py
         """Take what kafka-python passes, and the limit on a batch's plain bytes."""
         self._max_batch_bytes = max_batch_bytes
         self._sound_last: int | None = None
+        self._ready: list[Record] = []
+        self._taken = 0
         super().__init__(*arguments, **options)
 
-    def _maybe_skip_record(self, record: Record) -> bool:
-        first: int = self.fetch_offset
-        return record.position.offset < first
+    def _maybe_skip_record(self, records: list[Record]) -> bool:
+        """Take out what lies before the position that was asked for; True when that is all."""
+        first = self.fetch_offset
+        if records and records[0].position.offset < first:
+            records[:] = [record for record in records if record.position.offset >= first]
+        return not records
 
-    def _unpack_records(self, place: Any, records: Any, *_deserializers: Any) -> Iterator[Record]:
+    def take(self, n: int | None = None) -> list[Record]:
+        """Return up to `n` records, without `n` all that are left.
+
+        The end shows with the last record and not at the vain attempt to read another: only then
+        does kafka-python ask for more, and the answer comes while these are worked on.
+        """
+        self._maybe_raise_next_inline_exception()
+        taken: list[Record] = []
+        try:
+            while self:
+                if self._taken == len(self._ready):
+                    self._advance()
+                if not self or len(taken) == n:
+                    break
+                end = len(self._ready) if n is None else self._taken + n - len(taken)
+                taken += self._ready[self._taken : end]
+                self._taken = min(end, len(self._ready))
+                self.next_fetch_offset = taken[-1].next_offset
+        except Exception as error:
+            if not taken:
+                raise
+            self._next_inline_exception = error
+        return taken
+
+    def _advance(self) -> None:
+        self._taken, self._ready = 0, next(self.record_iterator, [])
+        if not self._ready:
+            self.drain()
+
+    def _unpack_records(
+        self, place: Any, records: Any, *_deserializers: Any
+    ) -> Iterator[list[Record]]:
         partition = Partition(place.topic, place.partition)
-        for frame in frames(memoryview(records._buffer)):
+        # Of its own type already; nothing is copied.
+        for frame in frames(bytes(records._buffer)):
             self.bytes_read += len(frame.content)
-            for record in self._read(partition, frame):
-                self.records_read += 1
-                self.next_fetch_offset = record.position.offset + 1
-                yield record
-        self.drain()
+            for made in self._read(partition, frame):
+                self.records_read += len(made)
+                if made:
+                    yield made
 
-    def _read(self, partition: Partition, frame: Frame) -> Iterator[Record]:
+    def _read(self, partition: Partition, frame: Frame) -> Iterator[list[Record]]:
         self._sound_last = None
         try:
             if _FRAME.size + _FRAME.unpack_from(frame.content)[1] != len(frame.content):
@@ -149,12 +191,12 @@ class BoundedRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-py
             yield from how(partition, frame)
         except TooLargeError:
             what = f"it expands beyond {self._max_batch_bytes} bytes"
-            yield self._faulty(partition, frame, Reason.DECOMPRESSION_BOMB, what)
+            yield [self._faulty(partition, frame, Reason.DECOMPRESSION_BOMB, what)]
         except _UNREADABLE as error:
             what = str(error) or error.__class__.__name__
-            yield self._faulty(partition, frame, Reason.DAMAGED_BATCH, what)
+            yield [self._faulty(partition, frame, Reason.DAMAGED_BATCH, what)]
 
-    def _read_batch(self, partition: Partition, frame: Frame) -> Iterator[Record]:
+    def _read_batch(self, partition: Partition, frame: Frame) -> Iterator[list[Record]]:
         batch = DefaultRecordBatch(frame.content)
         if not batch.validate_crc():
             raise DamagedBatchError("its checksum is wrong")
@@ -163,8 +205,12 @@ class BoundedRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-py
         self._sound_last = batch.last_offset
         self.leader_epoch = batch.leader_epoch
         if not self._is_hidden(batch):
-            plain = self._plain(batch.compression_type, frame.content[batch.HEADER_STRUCT.size :])
-            yield from records_of(_header(partition, batch), plain)
+            header, size = _header(partition, batch), batch.HEADER_STRUCT.size
+            if batch.compression_type == Codec.NONE:
+                yield from records_of(header, frame.answer, frame.begin + size, frame.end)
+            else:
+                plain = self._plain(batch.compression_type, frame.content[size:])
+                yield from records_of(header, plain, 0, len(plain))
         # Compaction may have taken the last records, and a marker has none to hand over.
         self.next_fetch_offset = max(self.fetch_offset, batch.next_offset)
 
@@ -178,7 +224,7 @@ class BoundedRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-py
                 return True
         return bool(batch.is_control_batch)
 
-    def _read_legacy(self, partition: Partition, frame: Frame) -> Iterator[Record]:
+    def _read_legacy(self, partition: Partition, frame: Frame) -> Iterator[list[Record]]:
         """Read a message of format 0 or 1, or the set of messages that it wraps."""
         batch = LegacyRecordBatch(frame.content, frame.content[_MAGIC_AT])
         if not batch.validate_crc():
@@ -190,11 +236,9 @@ class BoundedRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-py
             if not message.validate_crc():
                 raise DamagedBatchError(f"the checksum of offset {message.offset} is wrong")
             position = Position(*partition, message.offset)
-            yield Record(position, message.value, message.key, (), message.timestamp)
+            yield [Record(position, message.value, message.key, (), message.timestamp)]
 
     def _plain(self, codec: int, data: memoryview) -> bytes:
-        if codec == Codec.NONE:
-            return bytes(data)
         return decompress(Codec(codec), data, self._max_batch_bytes)
 
     def _faulty(self, partition: Partition, frame: Frame, reason: Reason, what: str) -> Record:
