@@ -9,7 +9,7 @@ by kafka-python, which makes one record with a fault of it.
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -194,13 +194,24 @@ class LibrdkafkaSource:
         """
         place = TopicPartition(*partition)
         with self._translated():
-            low, high = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+            low, high = self._ends(place)
             first, instead = first_offset(offset, low, high)
             self._idle.discard(partition)
             # Taken away again meanwhile? Then the next poll says so.
             if self._seek(partition, first) and not self._paused:
-                self._consumer.resume([place])
+                self._fetch([place])
         return instead
+
+    def _ends(self, place: TopicPartition) -> tuple[int, int]:
+        low, high = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+        return low, high
+
+    def _fetch(self, places: list[TopicPartition]) -> None:
+        """Resume; and ask the brokers something, whose threads may sleep for a second else."""
+        self._consumer.resume(places)
+        for place in places:
+            with suppress(KafkaException):
+                self._ends(place)
 
     def _seek(self, partition: Partition, offset: int) -> bool:
         """Read on from there; False when the partition is no longer this member's.
@@ -230,7 +241,7 @@ class LibrdkafkaSource:
     def resume(self) -> None:
         """Fetch again what was started."""
         self._paused = False
-        self._consumer.resume(self._held())
+        self._fetch(self._held())
 
     def _held(self) -> list[TopicPartition]:
         held = set(map(_partition, self._consumer.assignment()))
