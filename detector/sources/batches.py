@@ -51,9 +51,7 @@ class BatchHeader:
     append_time: int | None
 
 
-def records_of(
-    header: BatchHeader, plain: bytes, begin: int, end: int
-) -> Iterator[list[Record]]:
+def records_of(header: BatchHeader, plain: bytes, begin: int, end: int) -> Iterator[list[Record]]:
     """Yield the records that stand in `plain` from `begin` to `end`, some thousands at a time.
 
     Raises:
@@ -78,7 +76,7 @@ def _made(header: BatchHeader, plain: bytes, rows: NDArray[np.int64]) -> list[Re
     (topic, number), base, columns = header.partition, header.base_offset, rows.T
     deltas = columns[_DELTA].tolist()
     places = zip(repeat(topic), repeat(number), [base + delta for delta in deltas])
-    times = repeat(header.append_time)
+    times: Iterable[int | None] = repeat(header.append_time)
     if header.append_time is None:
         first = header.first_timestamp
         times = [first + delta for delta in columns[_TIME].tolist()]
@@ -103,7 +101,7 @@ def _fields(
     null = end < 0
     if null.all():
         return repeat(None)
-    places = zip(begin.tolist(), end.tolist())
+    places = zip(begin.tolist(), end.tolist(), strict=True)
     if null.any():
         return [None if stop < 0 else plain[start:stop] for start, stop in places]
     return [plain[start:stop] for start, stop in places]

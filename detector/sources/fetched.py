@@ -147,10 +147,10 @@ class BoundedRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-py
         self._maybe_raise_next_inline_exception()
         taken: list[Record] = []
         try:
-            while self:
+            while self.record_iterator is not None:
                 if self._taken == len(self._ready):
                     self._advance()
-                if not self or len(taken) == n:
+                if self.record_iterator is None or len(taken) == n:
                     break
                 end = len(self._ready) if n is None else self._taken + n - len(taken)
                 taken += self._ready[self._taken : end]

@@ -10,8 +10,10 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby, repeat
 from typing import Any
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from detector.events.reasons import Reason
@@ -154,20 +156,40 @@ class LibrdkafkaSource:
         return Poll(records, assigned, revoked)
 
     def _records(self, messages: Sequence[Message]) -> list[Record]:
+        if not any(map(Message.error, messages)):
+            return self._sound(messages)
         records: list[Record] = []
-        read_to = self._read_to
         for at, message in enumerate(messages):
-            if message.error() is not None:
+            if message.error() is None:
+                records += self._sound([message])
+            else:
                 with self._translated():
                     records += self._unreadable(message, len(messages) - at)
-                continue
-            # As good a key as the partition that is in there, and faster made.
-            place: Any = (message.topic(), message.partition())
-            offset: Any = message.offset()
-            # One fetched before a rebalance or a seek belongs to nobody after it.
-            if offset >= read_to.get(place, offset + 1):
-                read_to[place] = offset + 1
-                records.append(_record(message, (*place, offset)))
+        return records
+
+    def _sound(self, messages: Sequence[Message]) -> list[Record]:
+        made = _made(messages)
+        records: list[Record] = []
+        begin = 0
+        places: Any = zip(
+            map(Message.topic, messages), map(Message.partition, messages), strict=True
+        )
+        for place, run in groupby(places):
+            end = begin + sum(1 for _ in run)
+            records += self._current(place, made[begin:end])
+            begin = end
+        return records
+
+    def _current(self, place: tuple[str, int], records: list[Record]) -> list[Record]:
+        """Leave out what was fetched before a rebalance or a seek: it is nobody's after it."""
+        # As good a key as the partition that is in there, and faster made.
+        first = self._read_to.get(place)  # type: ignore[call-overload]
+        if first is None:
+            return []
+        if records[0].position.offset < first:
+            records = [record for record in records if record.position.offset >= first]
+        if records:
+            self._read_to[Partition(*place)] = records[-1].next_offset
         return records
 
     def _unreadable(self, message: Message, room: int) -> Sequence[Record]:
@@ -292,15 +314,41 @@ def _partition(place: TopicPartition) -> Partition:
     return Partition(place.topic, place.partition)
 
 
-def _record(message: Any, place: tuple[str, int, int]) -> Record:
-    position = _new_position(Position, place)
-    value = message.value()
-    kind, time_ms = message.timestamp()
-    timestamp = time_ms if kind else None
+def _made(messages: Sequence[Any]) -> list[Record]:
+    """Records of messages without an error, column by column: half the time of one by one."""
+    places = zip(
+        map(Message.topic, messages),
+        map(Message.partition, messages),
+        map(Message.offset, messages),
+        strict=True,
+    )
+    times = [time_ms if kind else None for kind, time_ms in map(Message.timestamp, messages)]
+    records = list(
+        map(
+            Record,
+            map(_new_position, repeat(Position), places),
+            map(Message.value, messages),
+            map(Message.key, messages),
+            repeat(()),
+            times,
+        )
+    )
+    return list(map(_with_headers, records, messages)) if _any_headers(messages) else records
+
+
+def _any_headers(messages: Sequence[Any]) -> bool:
     try:
-        headers: Any = message.headers()
+        return any(map(Message.headers, messages))
+    except UnicodeDecodeError:
+        return True
+
+
+def _with_headers(record: Record, message: Any) -> Record:
+    try:
+        headers: Any = message.headers() or ()
     except UnicodeDecodeError as error:
-        fault = Fault(Reason.NOT_UTF8, f"the name of a header: {error}", len(value or b""))
-        return Record(position, value, message.key(), (), timestamp, fault)
-    named = tuple((name, body or b"") for name, body in headers) if headers else ()
-    return Record(position, value, message.key(), named, timestamp)
+        size = len(record.value or b"")
+        fault = Fault(Reason.NOT_UTF8, f"the name of a header: {error}", size)
+        return msgspec.structs.replace(record, fault=fault)
+    named = tuple((name, body or b"") for name, body in headers)
+    return msgspec.structs.replace(record, headers=named)
