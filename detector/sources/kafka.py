@@ -1,9 +1,12 @@
 """Kafka as a source, by kafka-python: a consumer group whose positions the database keeps."""
 
 import logging
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -19,7 +22,7 @@ from kafka.errors import (
 from detector.events.record import Partition, Record
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.ports import Poll
-from detector.sources.fetched import read_bounded
+from detector.sources.fetched import Share, read_bounded
 from detector.sources.membership import Membership
 from detector.sources.positions import first_offset
 from detector.sources.wire import direct_client
@@ -29,6 +32,9 @@ log = logging.getLogger(__name__)
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _CLOSE_MS = 5_000
+_ALL_SHARES = 1 << 20
+# So often at least the group sees this member, and this member what the group changes.
+_STAY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,8 @@ class KafkaSource:
             self._consumer.subscribe(list(settings.topics), listener=listener)
         self._read_to: dict[TopicPartition, int] = {}
         self._held: set[TopicPartition] = set()
+        self._shares: deque[Share] = deque()
+        self._polled_at = time.monotonic()
         self._paused = False
 
     def _know(self, topics: Sequence[str]) -> None:
@@ -184,19 +192,63 @@ class KafkaSource:
 
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records of started partitions, and what a rebalance changed."""
-        with _translated():
-            fetched = self._consumer.poll(int(timeout_s * 1000), max_records)
+        taken = self._take(max_records)
+        wanted = max_records - sum(len(records) for _, records in taken)
+        if wanted:
+            self._fetch(0.0 if taken else timeout_s)
+            taken += self._take(wanted)
+        elif time.monotonic() - self._polled_at > _STAY_S:
+            self._stay()
         assigned, revoked = self._membership.changes()
         for partition in revoked:
-            self._read_to.pop(TopicPartition(*partition), None)
-            self._held.discard(TopicPartition(*partition))
-        records: list[Record] = []
-        for place, batch in fetched.items():
-            # A record fetched before a rebalance belongs to nobody after it.
-            if place in self._read_to:
-                records.extend(batch)
-                self._read_to[place] = batch[-1].next_offset
-        return Poll(records, assigned, revoked)
+            self._forget(TopicPartition(*partition))
+        return Poll(self._current(taken), assigned, revoked)
+
+    def _take(self, wanted: int) -> list[tuple[TopicPartition, list[Record]]]:
+        """Take records out of the shares that came, up to so many; none while paused."""
+        taken = []
+        while wanted and self._shares and not self._paused:
+            share = self._shares[0]
+            records = share.records(wanted)
+            if len(records) < wanted:
+                self._shares.popleft()
+            taken.append((share.topic_partition, records))
+            wanted -= len(records)
+        return taken
+
+    def _fetch(self, timeout_s: float) -> None:
+        with _translated():
+            # A share counts as one record, however many it holds.
+            fetched = self._consumer.poll(int(timeout_s * 1000), _ALL_SHARES)
+        self._polled_at = time.monotonic()
+        self._shares.extend(chain.from_iterable(fetched.values()))
+
+    def _stay(self) -> None:
+        """Take part in the group while enough was fetched, and fetch no more."""
+        fetching = self._consumer.assignment() - self._consumer.paused()
+        self._consumer.pause(*fetching)
+        self._fetch(0.0)
+        for place in fetching:
+            with suppress(IllegalStateError):
+                self._consumer.resume(place)
+
+    def _current(self, taken: list[tuple[TopicPartition, list[Record]]]) -> list[Record]:
+        """Leave out what was fetched before a rebalance: it belongs to nobody after it."""
+        current: list[Record] = []
+        for place, records in taken:
+            if records and place in self._read_to:
+                current += records
+                self._read_to[place] = records[-1].next_offset
+        return current
+
+    def _forget(self, place: TopicPartition) -> None:
+        self._drop(place)
+        self._read_to.pop(place, None)
+        self._held.discard(place)
+
+    def _drop(self, place: TopicPartition) -> None:
+        """Drop what was fetched of a partition that is read from elsewhere, or no more."""
+        self._shares = deque(share for share in self._shares if share.topic_partition != place)
 
     def start(self, partition: Partition, offset: int | None) -> int | None:
         """Seek and, unless the source is paused, fetch.
@@ -216,6 +268,7 @@ class KafkaSource:
 
     def _begin(self, place: TopicPartition, offset: int) -> None:
         self._consumer.seek(place, offset)
+        self._drop(place)
         self._read_to[place] = offset
         self._held.discard(place)
         if not self._paused:
@@ -239,6 +292,7 @@ class KafkaSource:
         """Fetch no more of one partition until it is started again."""
         place = TopicPartition(*partition)
         self._held.add(place)
+        self._drop(place)
         with suppress(IllegalStateError):
             self._consumer.pause(place)
 
@@ -281,9 +335,10 @@ def read_at(
             read_bounded(consumer, settings.max_batch_bytes)
             consumer.assign([place])
             consumer.seek(place, offset)
-            records: Sequence[Record] = consumer.poll(int(timeout_s * 1000), max_records).get(place)
+            shares = consumer.poll(int(timeout_s * 1000), _ALL_SHARES).get(place, ())
         finally:
             consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+    records: Sequence[Record] = shares[0].records(max_records) if shares else ()
     if not records:
         raise RecoverableError(f"{place.topic}/{place.partition}: nothing came at {offset}")
     return records

@@ -67,7 +67,8 @@ def _tail(
             waiting.add(place)
     found: list[Record] = []
     while waiting and (left := until - time.monotonic()) > 0:
-        for records in consumer.poll(int(min(left, 0.5) * 1000)).values():
-            found += records
+        for shares in consumer.poll(int(min(left, 0.5) * 1000)).values():
+            for share in shares:
+                found += share.records(each)
         waiting = {place for place in waiting if consumer.position(place) < ends[place]}
     return found

@@ -18,7 +18,7 @@ from detector.events.reasons import Reason
 from detector.events.record import Position, Record
 from detector.kit.errors import ConfigurationError
 from detector.sources.codecs import Codec
-from detector.sources.fetched import BoundedRecords, read_bounded
+from detector.sources.fetched import Share, read_bounded
 from tests.sources.crafted import PACKERS, batch, bomb, library_batch, one_record, plain, sealed
 
 PLACE = TopicPartition("log", 3)
@@ -26,14 +26,13 @@ LIMIT = 1 << 20
 CODECS = pytest.mark.parametrize("codec", list(PACKERS), ids=lambda codec: codec.name.lower())
 
 
-def opened(*batches: bytes, first: int = 0) -> BoundedRecords:
+def opened(*batches: bytes, first: int = 0) -> Share:
     answer = MemoryRecords(b"".join(batches))
-    return BoundedRecords(first, PLACE, answer, max_batch_bytes=LIMIT)
+    return Share(first, PLACE, answer, max_batch_bytes=LIMIT)
 
 
 def read(*batches: bytes, first: int = 0) -> list[Record]:
-    records: list[Record] = opened(*batches, first=first).take()
-    return records
+    return opened(*batches, first=first).records(1 << 20)
 
 
 def values(records: Sequence[Record]) -> list[bytes | None]:
@@ -63,13 +62,31 @@ def test_a_header_without_a_value_is_empty() -> None:
     assert read(library_batch(Codec.NONE, [("h", None)]))[0].headers == (("h", b""),)
 
 
-def test_takes_piece_by_piece_and_knows_where_to_go_on() -> None:
-    records = opened(plain(b"a", b"b"), plain(b"c", base=7))
-    assert values(records.take(1)) == [b"a"]
-    assert records.next_fetch_offset == 1
-    assert values(records.take(2)) == [b"b", b"c"]
-    assert records.next_fetch_offset == 8
-    assert records.take(5) == []
+def test_makes_records_piece_by_piece() -> None:
+    share = opened(plain(b"a", b"b"), plain(b"c", base=7))
+    assert values(share.records(1)) == [b"a"]
+    assert values(share.records(2)) == [b"b", b"c"]
+    assert share.records(5) == []
+
+
+def test_reading_goes_on_behind_a_share_before_its_records_are_made() -> None:
+    share = opened(plain(b"a", b"b"), plain(b"c", base=7), first=1)
+    assert share.take(1) == [share]
+    assert share.next_fetch_offset == 8
+    assert not bool(share), "kafka-python asks for more only when it has none left"
+    assert values(share.records(5)) == [b"b", b"c"]
+
+
+def test_reading_goes_on_behind_damage() -> None:
+    damaged = bytearray(plain(b"a", b"b", base=3))
+    damaged[-1] ^= 1
+    share = opened(bytes(damaged), first=3)
+    share.take()
+    assert share.next_fetch_offset == share.records(5)[-1].next_offset == 5
+
+
+def test_an_answer_without_a_whole_batch_is_no_share() -> None:
+    assert opened(plain(b"a")[:-1]).take() == []
 
 
 def test_a_position_within_a_batch_leaves_out_what_lies_before() -> None:
@@ -235,7 +252,8 @@ def test_kafka_python_still_has_the_place_where_this_is_put_in() -> None:
     consumer._fetcher = Fetcher.__new__(Fetcher)
     read_bounded(consumer, LIMIT)
     made = consumer._fetcher.PartitionRecords(0, PLACE, MemoryRecords(plain(b"a")))
-    assert values(made.take()) == [b"a"]
+    [share] = made.take()
+    assert values(share.records(5)) == [b"a"]
     source = inspect.getsource(Fetcher._parse_fetched_data)
     assert "self.PartitionRecords(" in source, "records are made elsewhere; bombs would explode"
 
