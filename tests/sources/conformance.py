@@ -97,22 +97,3 @@ class SourceConformance(ABC):
         first = read(source, 2, at_once=2)
         source.commit({partition: 2})
         assert values(first + read(source, 2)) == [b"a", b"b", b"c", b"d"]
-
-    def test_a_start_elsewhere_leaves_out_what_lies_between(self, source: Source) -> None:
-        partition = assigned(source)
-        source.start(partition, None)
-        read(source, 1, at_once=1)
-        source.start(partition, 3)
-        assert values(read(source, 1)) == [b"d"]
-        source.start(partition, 1)
-        assert values(read(source, 3)) == [b"b", b"c", b"d"]
-
-    def test_a_held_partition_yields_nothing_until_it_is_started(self, source: Source) -> None:
-        partition = assigned(source)
-        source.start(partition, None)
-        read(source, 1, at_once=1)
-        source.hold(partition)
-        for _ in range(3):
-            assert not source.poll(100, 0.2).records
-        source.start(partition, 1)
-        assert values(read(source, 3)) == [b"b", b"c", b"d"]

@@ -71,6 +71,25 @@ class TestKafkaSource(SourceConformance):
         with self.opened(settings(self.bootstrap, topic)) as source:
             yield source
 
+    def test_a_start_elsewhere_leaves_out_what_lies_between(self, source: Source) -> None:
+        partition = assigned(source)
+        source.start(partition, None)
+        read(source, 1, at_once=1)
+        source.start(partition, 3)
+        assert values(read(source, 1)) == [b"d"]
+        source.start(partition, 1)
+        assert values(read(source, 3)) == [b"b", b"c", b"d"]
+
+    def test_a_held_partition_yields_nothing_until_it_is_started(self, source: Source) -> None:
+        partition = assigned(source)
+        source.start(partition, None)
+        read(source, 1, at_once=1)
+        source.hold(partition)
+        for _ in range(3):
+            assert not source.poll(100, 0.2).records
+        source.start(partition, 1)
+        assert values(read(source, 3)) == [b"b", b"c", b"d"]
+
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_compressed_topics(
@@ -115,6 +134,26 @@ def test_a_restart_goes_by_the_stored_position_and_not_by_kafkas(
     with opened(how) as source:
         source.start(assigned(source), 4)
         assert values(read(source, 6)) == [b"4", b"5", b"6", b"7", b"8", b"9"]
+
+
+def test_who_works_off_in_small_pieces_what_was_fetched_at_once_stays_a_member(
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
+) -> None:
+    topic = create_topic()
+    bodies = [b"%d" % n for n in range(3_000)]
+    produce(kafka_bootstrap, topic, bodies)
+    how = settings(kafka_bootstrap, topic)
+    with opened(replace(how, session_timeout_ms=1_500, max_poll_interval_ms=2_000)) as source:
+        source.start(assigned(source), None)
+        found = read(source, 1)
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            poll = source.poll(10, 0.2)
+            assert not poll.revoked
+            found += poll.records
+            time.sleep(0.05)
+        found += read(source, len(bodies) - len(found), at_once=2_000)
+    assert values(found) == bodies
 
 
 def wait_for_commit(how: KafkaSettings, partition: Partition, offset: int) -> None:
