@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.events.bits import pointer
 from detector.events.reasons import Reason
 from detector.events.record import Fault, Partition, Position, Record
 from detector.kit.compiled import compiled
@@ -136,8 +137,14 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 @compiled
-def _number(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
-    """The varint at `at` and where it ends; -1 for the latter when it is none."""
+def _number(data: Any, at: int, end: int) -> Any:
+    """The varint at `at` and where it ends; -1 for the latter when it is none.
+
+    `data` is a pointer to bytes, of which those before `end` may be read.
+    """
+    # Most are short: a difference, a null, the length of a key.
+    if at < end and data[at] < 0x80:
+        return np.int64(data[at] >> 1) ^ -np.int64(data[at] & 1), at + 1
     value = np.uint64(0)
     for shift in range(0, 64, 7):
         if at >= end:
@@ -153,7 +160,7 @@ def _number(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
 
 
 @compiled
-def _field(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
+def _field(data: Any, at: int, end: int) -> Any:
     """Where the bytes behind the length at `at` begin and end; an end of -1 is null, -2 damage."""
     size, at = _number(data, at, end)
     if at < 0 or size < -1 or size > end - at:
@@ -165,19 +172,20 @@ def _field(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
 
 @compiled
 def _walk(
-    data: NDArray[np.uint8], at: int, rows: NDArray[np.int64], last: int, largest: int
+    array: NDArray[np.uint8], at: int, rows: NDArray[np.int64], last: int, largest: int
 ) -> tuple[int, int]:
     """Fill `rows` with records from `at` on; offsets must rise from `last` up to `largest`.
 
     A row is (offset delta, time delta, key, its end, value, its end, headers, how many), all but
-    the deltas and the number being places in `data`, an end of -1 standing for null.
+    the deltas and the number being places in `array`, an end of -1 standing for null.
 
     Returns how many rows are filled and where the next record begins, -1 when the record behind
     the filled ones is damaged.
     """
+    data, whole = pointer(array), len(array)
     for i in range(len(rows)):
-        size, at = _number(data, at, len(data))
-        if at < 0 or size < 1 or size > len(data) - at:
+        size, at = _number(data, at, whole)
+        if at < 0 or size < 1 or size > whole - at:
             return i, -1
         end = at + size
         time_delta, at = _number(data, at + 1, end)

@@ -12,6 +12,7 @@ share's records, which are made when they are wanted, are worked on.
 import struct
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import kafka
@@ -107,16 +108,13 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
 
     def _wanted(self) -> Iterator[list[Record]]:
         """Pieces from the position on that was asked for; a batch may begin before it."""
-        before = True
-        for frame in self._frames:
-            for piece in self._read(frame):
-                wanted = piece
-                if before:
-                    first = self.fetch_offset
-                    wanted = [record for record in piece if record.position.offset >= first]
-                if wanted:
-                    before = False
-                    yield wanted
+        first, before = self.fetch_offset, True
+        for piece in chain.from_iterable(map(self._read, self._frames)):
+            if before and piece and piece[0].position.offset < first:
+                piece[:] = [record for record in piece if record.position.offset >= first]
+            if piece:
+                before = False
+                yield piece
 
     def _read(self, frame: Frame) -> Iterator[list[Record]]:
         header = frame.header

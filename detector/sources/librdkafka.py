@@ -175,7 +175,7 @@ class LibrdkafkaSource:
             map(Message.topic, messages), map(Message.partition, messages), strict=True
         )
         for place, run in groupby(places):
-            end = begin + sum(1 for _ in run)
+            end = begin + len(list(run))
             records += self._current(place, made[begin:end])
             begin = end
         return records
