@@ -214,7 +214,7 @@ class Settings:
         "kafka", None, _text, "What decrypts the client key", secret=True
     )
     batch_size: int = _setting(
-        "stream", 2000, _integer(1, 100_000), "Most records handled in one database transaction"
+        "stream", 4000, _integer(1, 100_000), "Most records handled in one database transaction"
     )
     snapshot_interval: float = _setting(
         "stream", 5.0, _duration, "Least time between two snapshots of a partition's state"

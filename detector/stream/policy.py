@@ -29,7 +29,7 @@ class LoopPolicy:
         letter_window: See `letter_share`.
     """
 
-    batch_records: int = 2_000
+    batch_records: int = 4_000
     poll_seconds: float = 0.5
     first_backoff_seconds: float = 0.1
     longest_backoff_seconds: float = 15.0

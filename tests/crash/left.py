@@ -23,7 +23,7 @@ from detector.storage.tables import (
 READ_SECONDS = 10.0
 WALL_CLOCK = {
     "created_at", "updated_at", "timeline_head", "at", "previous_hash", "entry_hash", "due_at",
-    "owner_epoch",
+    "owner_epoch", "received_at",
 }  # fmt: skip
 """Also who owned what, and hashes over times."""
 
