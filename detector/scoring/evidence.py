@@ -16,6 +16,7 @@ import numpy as np
 from detector.features.observe import observe
 from detector.features.state import Stat
 from detector.kit.compiled import borrowing
+from detector.kit.prefetch import prefetch
 from detector.reference.client_days import follow_day
 
 MAX_STAGES = 2
@@ -29,6 +30,8 @@ VERDICT = 4
 # Columns of a stage: benign a and b, attack a and b, floor.
 STAGE_WIDTH = 5
 PROFILE_DUE = 62
+# Events between asking for a row and using it: enough for memory, too few to push others out.
+AHEAD = 2
 _QUERIES = int(Stat.QUERIES)
 _VOLUME = int(Stat.VOLUME)
 _TURN_GAIN = int(Stat.TURN_GAIN)
@@ -51,7 +54,7 @@ def weigh(state: Any, level: int, stages: Any, count: int) -> float:
     """Update one sign of one client with one query; return its weighted log e-value."""
     if level >= 0:
         learn(state, level, stages, count)
-    return weighted(state)
+    return float(weighted(state))
 
 
 @borrowing
@@ -97,6 +100,16 @@ def tail(value: float, center: float, spread: float) -> float:
 
 
 @borrowing
+def _expect(row: int, table: Any, evidence: Any) -> None:
+    """Have the large parts of a client's row brought near: of many clients, most are far away."""
+    prefetch(table[0], row)
+    prefetch(table[1], row)
+    prefetch(table[2], row)
+    prefetch(table[6], row)
+    prefetch(evidence, row)
+
+
+@borrowing
 def score(
     begin: int, rows: Any, z: Any, batch: Any, lens: Any, table: Any, judged: Any, offsets: Any,
     tables: Any, days: Any,
@@ -118,6 +131,8 @@ def score(
     turns = len(counts) - 2
     for i in range(begin, len(rows)):
         row = rows[i]
+        if i + AHEAD < len(rows):
+            _expect(rows[i + AHEAD], table, evidence)
         code = observe(
             row, z[i], cells[i], has_input[i], labels[i], scores[i], margins[i], time_ms[i],
             p_values[i], broken[i], lens, table,
