@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detector.events.decode import Decoder
 from detector.events.located import LocatedEvent
-from detector.events.model import Input, ModelKey, Output, PredictionEvent
+from detector.events.model import ModelKey
 from detector.events.record import Position, Record
 from detector.pipeline.learn import ReferenceBuilder
 from detector.reference.picture import Reference
@@ -87,29 +87,18 @@ def body(number: int, client: str, queries: Queries, i: int) -> bytes:
 
 
 class Pool:
-    """Queries made once, from which events of any clients are put together again and again."""
+    """Queries made once, which any clients ask again and again."""
 
     def __init__(self, queries: Queries) -> None:
-        self._forms = [
-            (Input(features=row), Output(label=int(score >= 0.5), scores=[1.0 - score, score]))
-            for row, score in zip(queries.inputs.tolist(), queries.scores.tolist(), strict=True)
-        ]
+        self._queries = queries
 
-    def events(self, clients: Iterable[str], first: int = 0) -> list[LocatedEvent]:
+    def events(self, clients: Iterable[str], first: int = 0) -> Sequence[LocatedEvent]:
         """One decoded event of each of these clients in turn, the first the `first`th of a log."""
-        return [self._event(number, client) for number, client in enumerate(clients, first)]
-
-    def _event(self, number: int, client: str) -> LocatedEvent:
-        asked, answered = self._forms[number % len(self._forms)]
-        event = PredictionEvent(
-            event_id=f"event-{number}",
-            time_ms=BEGIN_MS + number * STEP_MS,
-            client_id=client,
-            model_id=MODEL.model_id,
-            input=asked,
-            output=answered,
+        count = len(self._queries.scores)
+        return decoded(
+            body(number, client, self._queries, number % count)
+            for number, client in enumerate(clients, first)
         )
-        return LocatedEvent(Position("pool", 0, number), event)
 
 
 def make_topic(bootstrap: str, topic: str) -> None:
@@ -131,14 +120,14 @@ def produce(bootstrap: str, topic: str, values: Iterable[bytes]) -> int:
     return size
 
 
-def decoded(values: Sequence[bytes]) -> list[LocatedEvent]:
+def decoded(values: Iterable[bytes]) -> Sequence[LocatedEvent]:
     """The same as located events."""
     records = [Record(Position("log", 0, at), value) for at, value in enumerate(values)]
-    return list(Decoder().decode_all(records).events)
+    return Decoder().decode_all(records).events
 
 
 def benign_reference() -> Reference:
     """A reference learnt from a benign slice of the same kind of traffic."""
     builder = ReferenceBuilder(MODEL)
-    builder.add(decoded(list(bodies(LEARN_EVENTS, LEARN_CLIENTS, attackers=0, seed=2))))
+    builder.add(decoded(bodies(LEARN_EVENTS, LEARN_CLIENTS, attackers=0, seed=2)))
     return builder.build()
