@@ -17,6 +17,7 @@ from detector.features.rows import Tally
 from detector.features.state import ClientTable
 from detector.kit.errors import QuerywatchError
 from detector.pipeline.duplicates import SavedCopies
+from detector.reference.client_days import DAY_WIDTH
 from detector.reference.drift import SavedDrift
 from detector.scoring.clients import SavedRows
 from detector.scoring.evidence import VERDICT, WIDTH
@@ -129,7 +130,7 @@ class SavedState(msgspec.Struct, frozen=True):
 def layout() -> str:
     """Return what this version's rows look like."""
     signs = " ".join(sign.name for sign in SIGNS)
-    text = f"{ClientTable.layout()} {WIDTH} {VERDICT} {signs}"
+    text = f"{ClientTable.layout()} {WIDTH} {VERDICT} {DAY_WIDTH} {signs}"
     return hashlib.blake2b(text.encode(), digest_size=_SEAL).hexdigest()
 
 
