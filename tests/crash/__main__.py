@@ -13,6 +13,7 @@ from tests.services.gate import Gate
 from tests.services.servers import running_servers
 
 CHANCE = random.Random(60)
+POLL_LIMIT_SECONDS = 300.0
 
 
 @dataclass
@@ -37,6 +38,13 @@ def freeze(crew: Crew, gate: Gate) -> None:
         time.sleep(10.0)
 
 
+def long_freeze(crew: Crew, gate: Gate) -> None:
+    """Stop one for longer than a member may go without a poll, and let it go on."""
+    time.sleep(CHANCE.uniform(2.0, 4.0))
+    with crew.frozen(crew.any()):
+        time.sleep(POLL_LIMIT_SECONDS + 10.0)
+
+
 def rebalance(crew: Crew, gate: Gate) -> None:
     """Let one leave and come back: two rebalances."""
     time.sleep(CHANCE.uniform(3.0, 6.0))
@@ -59,6 +67,7 @@ def outage(crew: Crew, gate: Gate) -> None:
 KINDS = {
     "kills": Kind(kill, 2.0),
     "freezes": Kind(freeze, 13.0),
+    "long_freezes": Kind(long_freeze, 320.0),
     "restarts": Kind(rebalance, 5.0, named=False),
     "outages": Kind(outage, 170.0),
 }
@@ -69,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=0, help="kill -9")
     parser.add_argument("--freezes", type=int, default=0, help="SIGSTOP past the session")
+    parser.add_argument("--long-freezes", type=int, default=0, help="past the poll limit too")
     parser.add_argument("--restarts", type=int, default=0, help="orderly, two rebalances each")
     parser.add_argument("--outages", type=int, default=0, help="of the database, two minutes each")
     parser.add_argument("--events", type=int, default=60_000)
