@@ -27,7 +27,7 @@ from tests.services.servers import Servers
 
 OUTPUT = Path("build/bench.json")
 WARM_UP_EVENTS = 5_000
-PART, SMALL_PART = 3, 10
+PART, SMALL_PART = 6, 25
 """So many times fewer events are enough for stages that take no snapshots, and for slow ones."""
 PRADA_QUERIES = 10_000
 RATE = 200.0
@@ -53,7 +53,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=240_000, help="of the log")
+    parser.add_argument("--events", type=int, default=600_000, help="of the log")
     parser.add_argument("--clients", type=int, default=5_000, help="of the log")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--incidents", type=int, default=120, help="timed from produce to row")
