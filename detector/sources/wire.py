@@ -53,11 +53,15 @@ class Answers:
 
         The bytes stay empty: what is complete is handed over by the parser.
         """
+        socket = self._transport._sock
+        if socket is None:
+            # Closed between the word that there is something to read and now.
+            return b"", kafka.errors.KafkaConnectionError("closed")
         if self._parser is None:
             self._parser = self._transport.get_protocol().parser
             self._parser.receive_bytes = self._handed_over
         try:
-            while count := self._transport._sock.recv_into(self._room()):
+            while count := socket.recv_into(self._room()):
                 self._filled += count
                 self._finish()
         except _NOT_NOW:

@@ -36,7 +36,8 @@ class Line:
         self.near = near
         self.parser = KafkaProtocol(client_id="test", receive_message_max_bytes=LARGEST)
         protocol = SimpleNamespace(parser=self.parser)
-        self.answers = Answers(SimpleNamespace(_sock=near, get_protocol=lambda: protocol))
+        self.transport = SimpleNamespace(_sock=near, get_protocol=lambda: protocol)
+        self.answers = Answers(self.transport)
 
     def close(self) -> None:
         self.far.close()
@@ -123,6 +124,11 @@ def test_a_large_answer_that_cannot_be_parsed_ends_the_connection(line: Line) ->
 def test_a_broker_that_hangs_up_ends_the_connection(line: Line) -> None:
     line.far.sendall(line.answer(SMALL)[:-1])
     line.far.close()
+    assert isinstance(line.receive()[0], kafka.errors.KafkaConnectionError)
+
+
+def test_a_connection_that_was_closed_in_between_has_ended(line: Line) -> None:
+    line.transport._sock = None
     assert isinstance(line.receive()[0], kafka.errors.KafkaConnectionError)
 
 
