@@ -131,7 +131,7 @@ def _from_columns(
     labels, scores, lone = rows.labels[places], rows.scores[places], rows.lone[places]
     if len(made):
         outputs: list[tuple[Input | None, Output | None]] = [
-            (stretch[i].event.input, stretch[i].event.output) for i in made.tolist()
+            (item.event.input, item.event.output) for item in stretch.made_events
         ]
         cells[made] = table.cells([given for given, _ in outputs])
         labels[made] = [_label(output) for _, output in outputs]

@@ -1,6 +1,6 @@
 """A stretch of decoded events whose columns are at hand, and which are made when asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -98,6 +98,12 @@ class EventStretch(Sequence[LocatedEvent]):
         _set(event, "time_ms", int(self.rows.time_ms[place]))
         return LocatedEvent(record.position, event)
 
+    def __iter__(self) -> Iterator[LocatedEvent]:
+        """Return the events one by one."""
+        if len(self.made) == len(self._places):
+            return iter(self.made_events)
+        return (self[i] for i in range(len(self._places)))
+
     def __eq__(self, other: object) -> bool:
         """Return whether the other is a sequence of the same events."""
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -126,6 +132,12 @@ class EventStretch(Sequence[LocatedEvent]):
         return np.flatnonzero(~self._origin.flat[self._places])
 
     @cached_property
+    def made_events(self) -> list[LocatedEvent]:
+        """Those events."""
+        made = self._origin.made
+        return [made[place] for place in self._places[self.made].tolist()]
+
+    @cached_property
     def widths(self) -> Places:
         """(n,) how many cells each event has in the columns; 0 without an input."""
         return np.diff(self.rows.starts)[self._places]
@@ -142,7 +154,7 @@ class EventStretch(Sequence[LocatedEvent]):
         """(n,) offsets in the log."""
         records = self._origin.records
         if not records:
-            return np.array([event.position.offset for event in self], dtype=np.int64)
+            return np.array([made.position.offset for made in self.made_events], dtype=np.int64)
         offsets = [records[place].position[2] for place in self._places.tolist()]
         return np.array(offsets, dtype=np.int64)
 
@@ -150,25 +162,25 @@ class EventStretch(Sequence[LocatedEvent]):
     def time_ms(self) -> NDArray[np.int64]:
         """(n,) event times, UTC milliseconds."""
         times = self.rows.time_ms[self._places]
-        for i in self.made.tolist():
-            times[i] = self[i].event.time_ms
+        times[self.made] = [made.event.time_ms for made in self.made_events]
         return times
 
     @cached_property
     def has_input(self) -> NDArray[np.bool_]:
         """(n,) whether the event carries an input."""
         given = self.rows.has_input[self._places]
-        for i in self.made.tolist():
-            given[i] = self[i].event.input is not None
+        given[self.made] = [made.event.input is not None for made in self.made_events]
         return given
 
     @cached_property
     def clients(self) -> list[str]:
         """(n,) client ids."""
+        if len(self.made) == len(self._places):
+            return [made.event.client_id for made in self.made_events]
         text = self._origin.text
         clients = [text[a:b] for a, b in self.rows.client[self._places].tolist()]
-        for i in self.made.tolist():
-            clients[i] = self[i].event.client_id
+        for i, made in zip(self.made.tolist(), self.made_events, strict=True):
+            clients[i] = made.event.client_id
         return clients
 
     def by_model(self) -> dict[ModelKey, Places]:
@@ -180,8 +192,8 @@ class EventStretch(Sequence[LocatedEvent]):
             models[run] if run >= 0 else ModelKey("", "")
             for run in self._origin.runs[self._places].tolist()
         ]
-        for i in self.made.tolist():
-            keys[i] = self[i].event.model
+        for i, made in zip(self.made.tolist(), self.made_events, strict=True):
+            keys[i] = made.event.model
         groups: dict[ModelKey, list[int]] = {}
         for i, key in enumerate(keys):
             groups.setdefault(key, []).append(i)
