@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
+from kafka import KafkaProducer
 from standardwebhooks import Webhook
 
 from tests.delivery.receiver import receiving
@@ -104,3 +106,22 @@ def test_consume_ends_on_sigterm_and_goes_on_where_it_was(
     with running(tmp_path, "consume", **settings) as third:
         assert int(third.wait_for(r"reading from (\d+)")) > 0
         assert third.stop() == 0
+
+
+def test_consume_reads_no_topic_whose_clients_are_split_unless_told_to(
+    kafka_bootstrap: str, create_topic: Callable[..., str], attacked_log: Path, tmp_path: Path
+) -> None:
+    topic = create_topic(partitions=3)
+    with closing(KafkaProducer(bootstrap_servers=kafka_bootstrap)) as producer:
+        for n, line in enumerate(attacked_log.read_bytes().splitlines()):
+            producer.send(topic, line, partition=n % 3)
+        producer.flush()
+    kafka = {"kafka_bootstrap_servers": kafka_bootstrap, "kafka_topic": topic, "kafka_group": topic}
+    settings = {**kafka, "database_url": f"sqlite:///{tmp_path}/q.db"}
+    with running(tmp_path, "consume", **settings) as refusing:
+        assert refusing.popen.wait(PATIENCE) == 2
+        assert "querywatch rekey" in refusing.wait_for(r"(the topic is not keyed by client.*)")
+    with running(tmp_path, "consume", "--unkeyed", "allow", **settings) as warned:
+        warned.wait_for(r"(not keyed by client)")
+        warned.wait_for(r"reading from (\w+)")
+        assert warned.stop() == 0
