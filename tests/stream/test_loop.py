@@ -17,6 +17,9 @@ from tests.fakes.source import FakeSource
 from tests.fakes.store import FakeStore, FakeTransaction
 from tests.fakes.work import Recorder
 
+PATIENCE = 180.0
+"""Seconds: rebalances are slow where several brokers share a few cores."""
+
 LOG = Partition("log", 0)
 OTHER = Partition("log", 1)
 QUICK = LoopPolicy(
@@ -93,7 +96,7 @@ class Stage:
 
 def eventually(condition: object) -> None:
     assert callable(condition)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.005)
