@@ -66,7 +66,7 @@ def list_page(
 ) -> None:
     """List dead letters, newest first, and count them by reason."""
     query = DeadLetterQuery(
-        reason, topic, partition, _moment(since), state, after=after, limit=limit
+        reason, topic, partition, _moment(since), state=state, after=after, limit=limit
     )
     with reading(settings) as store, store.transaction() as transaction:
         page = transaction.dead_letters.list(query)

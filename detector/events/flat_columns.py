@@ -43,7 +43,8 @@ def empty_columns(n: int) -> Columns:
     """Return the columns of n records none of which is taken yet."""
     taken, same_model, has_input = np.zeros((3, n), dtype=np.bool_)
     time_ms, labels = np.empty((2, n), dtype=np.int64)
-    tenant, model, client = np.empty((3, n, 2), dtype=np.int64)
+    # Empty texts where nothing is taken.
+    tenant, model, client = np.zeros((3, n, 2), dtype=np.int64)
     scores, lone = np.empty((n, MAX_CLASSES)), np.empty(n)
     starts = np.zeros(n + 1, dtype=np.int64)
     return Columns(

@@ -183,8 +183,9 @@ class EventStretch(Sequence[LocatedEvent]):
             clients[i] = made.event.client_id
         return clients
 
+    @cached_property
     def by_model(self) -> dict[ModelKey, Places]:
-        """Return the indices of each model's events; models in the order of their first."""
+        """The indices of each model's events; models in the order of their first."""
         count, models = len(self._places), self._origin.models
         if count and not len(self.made) and len(models) == 1:
             return {models[0]: np.arange(count)}

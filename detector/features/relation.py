@@ -42,7 +42,7 @@ class Neighbours(NamedTuple):
         nearest: The nearest query that differs.
         newest: The newest query.
         last: The newest conspicuous query.
-        distance: Its scaled distance.
+        distance: Scaled distance of the nearest query.
     """
 
     equal: int

@@ -15,7 +15,7 @@ from typing import Any
 import numba
 
 PACKAGE = Path(__file__).resolve().parent.parent
-KERNEL_ROOMS = ("events", "reference", "features", "scoring")
+KERNEL_ROOMS = ("kit", "events", "reference", "features", "scoring", "sources")
 
 
 def _digest() -> str:

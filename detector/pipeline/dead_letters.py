@@ -54,14 +54,15 @@ class StoredDeadLetter:
 class DeadLetterQuery:
     """Filters (combined by and) and one page of a keyset-paginated listing.
 
-    Ordered by `received_at`, ties by position. `since` is a wall-clock time; `after` is a cursor
-    from a previous page, which is the place of its last dead letter.
+    Ordered by `received_at`, ties by position. `since` and `until`, both included, are wall-clock
+    times; `after` is a cursor from a previous page, which is the place of its last dead letter.
     """
 
     reason: str | None = None
     topic: str | None = None
     partition: int | None = None
     since: datetime | None = None
+    until: datetime | None = None
     state: State = State.OPEN
     newest_first: bool = True
     after: str | None = None

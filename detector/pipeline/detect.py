@@ -196,7 +196,7 @@ class Detector:
         profiles: list[tuple[int, ClientProfile]] = []
         frozen: list[FrozenReference] = []
         drifts = 0
-        for model, indices in stretch.by_model().items():
+        for model, indices in stretch.by_model.items():
             if not self.admit(model):
                 raise ValueError(f"model {model.model_id} was not admitted")
             start = 0

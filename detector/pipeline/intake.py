@@ -63,7 +63,7 @@ class Intake:
         self, events: EventStretch, records: Sequence[Record]
     ) -> tuple[EventStretch, list[DeadLetter]]:
         """Refuse the events of models for which there is no room."""
-        groups = events.by_model()
+        groups = events.by_model
         refused = {model: at for model, at in groups.items() if not self._detection.admit(model)}
         if not refused:
             return events, []

@@ -49,7 +49,7 @@ class KeyPurity:
     a sample that does not depend on when they came. Older events count for less and less.
 
     Args:
-        partitions: Of the topic; with one, nothing is impure.
+        partitions: Of the topic; with one, nothing is impure until records of another come.
         max_clients: How many clients are followed.
         stride: Of how many events `observe` looks at one.
     """
@@ -58,6 +58,7 @@ class KeyPurity:
         self, partitions: int, max_clients: int = MAX_CLIENTS, stride: int = STRIDE
     ) -> None:
         self._split = partitions > 1
+        self._number: int | None = None
         self._max_clients = max_clients
         self._stride = stride
         self._turn = 0
@@ -79,6 +80,10 @@ class KeyPurity:
 
     def observe(self, records: Sequence[Record], events: Sequence[LocatedEvent]) -> None:
         """Look at some of the events that were decoded from the records of one partition."""
+        if records and not self._split:
+            # A topic may get partitions while it is read.
+            self._split = self._number not in (None, records[0].position.partition)
+            self._number = records[0].position.partition
         first, stride = self._turn, self._stride
         self._turn = (first - len(events)) % stride
         for located in events[first::stride]:

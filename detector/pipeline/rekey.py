@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from detector.events.decode import Decoder
 from detector.events.model import PredictionEvent
@@ -25,6 +26,8 @@ BATCH_RECORDS = 2_000
 POLL_SECONDS = 0.5
 REPORT_SECONDS = 30.0
 _RETRY_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -78,19 +81,26 @@ class Rekeying:
         return self.stats
 
     def _round(self) -> bool:
+        poll = self._ask(lambda: self._source.poll(BATCH_RECORDS, POLL_SECONDS))
+        if poll is None:
+            return False
+        gone = set(poll.revoked)
+        self._unstarted = [p for p in self._unstarted if p not in gone] + list(poll.assigned)
+        # Before anything else can fail: nobody would bring these records again.
+        if poll.records:
+            self._copy(poll.records)
+        self._ask(self._start)
+        self._say()
+        return poll.ended and not self._unstarted
+
+    def _ask(self, source: Callable[[], T]) -> T | None:
+        """Ask something of the source; None, after a wait, when it is unwell."""
         try:
-            poll = self._source.poll(BATCH_RECORDS, POLL_SECONDS)
-            gone = set(poll.revoked)
-            self._unstarted = [p for p in self._unstarted if p not in gone] + list(poll.assigned)
-            self._start()
+            return source()
         except RecoverableError as error:
             log.warning("source unwell, trying again in %.0f s: %s", _RETRY_SECONDS, error)
             self._clock.wait(self._stop, _RETRY_SECONDS)
-            return False
-        if poll.records:
-            self._copy(poll.records)
-        self._say()
-        return poll.ended
+            return None
 
     def _start(self) -> None:
         while self._unstarted:

@@ -19,11 +19,16 @@ from detector.pipeline.ports import Store
 PAGE = 50
 """Dead letters handled at a time; each may be as large as a record."""
 
-GONE = "not all of it was kept, and it is not in the log any more"
+CUT = "not all of it was kept, and it was not found in"
 
 
 class Originals(Protocol):
     """Where records that became dead letters may still stand."""
+
+    @property
+    def where(self) -> str:
+        """What is looked through, for people."""
+        ...
 
     def fetch(self, position: Position) -> Record | None:
         """Return the record of that position, or None when it is not there."""
@@ -57,8 +62,17 @@ class Clerk:
         self._clock = clock
 
     def pages(self, query: DeadLetterQuery) -> Iterator[Sequence[StoredDeadLetter]]:
-        """Yield what the filters let through, oldest first, so that clients keep their order."""
-        query = replace(query, newest_first=False, limit=PAGE)
+        """Yield what the filters let through, oldest first, so that clients keep their order.
+
+        What is stored after the first page is left out: what was sent may come back as a dead
+        letter, and would be sent again and again.
+        """
+        with self._store.transaction() as transaction:
+            newest = transaction.dead_letters.list(replace(query, newest_first=True, limit=1))
+        if not newest.items:
+            return
+        until = newest.items[0].received_at
+        query = replace(query, newest_first=False, limit=PAGE, until=until)
         while True:
             with self._store.transaction() as transaction:
                 page = transaction.dead_letters.list(query)
@@ -71,7 +85,7 @@ class Clerk:
         """Decode it as it would be sent; as a line of a log file if `line`."""
         record = self._original(stored.letter)
         if record is None:
-            return Checked(stored, None, None, GONE)
+            return Checked(stored, None, None, f"{CUT} {self._originals.where}")
         try:
             record = _as_line(record) if line else record
             return Checked(stored, record, self._decoder.decode(record), "")
@@ -87,8 +101,7 @@ class Clerk:
         # In a topic that was made anew, another record has the same place.
         if found is not None and _is_same(found, letter):
             return found
-        whole = len(letter.body) == letter.size
-        return Record(letter.position, letter.body, letter.key) if whole else None
+        return None
 
     def send(self, checked: Sequence[Checked], target: Target, by: str) -> int:
         """Write what decodes and then settle it; returns how many this call settled.

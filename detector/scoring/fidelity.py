@@ -31,9 +31,8 @@ NOBODY = -1
 
 @dataclass(slots=True)
 class _Suspect:
-    """Where a suspect's surrogate is, and how credible the suspicion is."""
+    """How credible the suspicion of a client is, and what it could reproduce."""
 
-    slot: int
     credibility: float
     latest: StolenFidelity | None = None
 
@@ -78,13 +77,13 @@ class FidelityBoard:
         known = self._suspects.get(client_id)
         if known is not None:
             known.credibility = log_evidence
-            self._surrogates.changed[known.slot] = True
+            self._surrogates.changed[self._slots[client_id]] = True
         elif self._surrogates and self._limit and self._place(log_evidence):
             self._seat(client_id, log_evidence)
 
     def _seat(self, client_id: str, log_evidence: float) -> _Suspect:
-        slot = self._slots[client_id] = self._surrogates.open()
-        suspect = self._suspects[client_id] = _Suspect(slot, log_evidence)
+        self._slots[client_id] = self._surrogates.open()
+        suspect = self._suspects[client_id] = _Suspect(log_evidence)
         return suspect
 
     def _place(self, log_evidence: float) -> bool:
@@ -114,15 +113,16 @@ class FidelityBoard:
             return
         at = self._surrogates.learn(slots, z, labels, 0)
         while at < len(slots):
-            self._measure(self._suspects[clients[at]])
+            self._measure(clients[at])
             at = self._surrogates.learn(slots, z, labels, at + 1)
 
-    def _measure(self, suspect: _Suspect) -> None:
-        agreement = self._surrogates.measure(suspect.slot)
-        suspect.latest = StolenFidelity(
+    def _measure(self, client_id: str) -> None:
+        slot = self._slots[client_id]
+        agreement = self._surrogates.measure(slot)
+        self._suspects[client_id].latest = StolenFidelity(
             round(agreement, 4),
             round(self._sample.chance, 4),
-            int(self._surrogates.answers[suspect.slot]),
+            int(self._surrogates.answers[slot]),
         )
 
     def names(self) -> list[str]:
@@ -132,12 +132,13 @@ class FidelityBoard:
     def save(self, every: bool) -> Iterator[SavedSuspect]:
         """Return the suspects that changed since `saved`, or every one."""
         for name, suspect in self._suspects.items():
-            if every or self._surrogates.changed[suspect.slot]:
+            slot = self._slots[name]
+            if every or self._surrogates.changed[slot]:
                 latest = suspect.latest
                 yield SavedSuspect(
                     name, suspect.credibility,
                     (latest.agreement, latest.chance, latest.answers) if latest else None,
-                    self._surrogates.save(suspect.slot),
+                    self._surrogates.save(slot),
                 )  # fmt: skip
 
     def saved(self) -> None:
@@ -153,7 +154,8 @@ class FidelityBoard:
                 raise ValueError("a suspect is missing")
             suspect = self._seat(name, known.credibility)
             suspect.latest = StolenFidelity(*known.latest) if known.latest else None
-            self._surrogates.restore(suspect.slot, known.surrogate)
+            self._surrogates.restore(self._slots[name], known.surrogate)
+        self.saved()
 
     def estimate(self, client_id: str) -> StolenFidelity | None:
         """Return the latest measure; None for who is not followed or has too few answers yet."""

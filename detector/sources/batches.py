@@ -79,8 +79,8 @@ def _made(header: BatchHeader, plain: bytes, rows: NDArray[np.int64]) -> list[Re
     places = zip(repeat(topic), repeat(number), [base + delta for delta in deltas])
     times: Iterable[int | None] = repeat(header.append_time)
     if header.append_time is None:
-        first = header.first_timestamp
-        times = [first + delta for delta in columns[_TIME].tolist()]
+        # Beyond 64 bits they wrap, as for Kafka's own clients.
+        times = (columns[_TIME] + np.int64(header.first_timestamp)).tolist()
     records = list(
         map(
             Record,

@@ -168,7 +168,7 @@ class KafkaSource:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._membership = Membership()
-        with _translated():
+        with translated():
             self._consumer = KafkaConsumer(**settings.consumer_options())
             read_bounded(self._consumer, settings.max_batch_bytes)
             self._know(settings.topics)
@@ -193,12 +193,18 @@ class KafkaSource:
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records of started partitions, and what a rebalance changed."""
         taken = self._take(max_records)
-        wanted = max_records - sum(len(records) for _, records in taken)
-        if wanted:
-            self._fetch(0.0 if taken else timeout_s)
-            taken += self._take(wanted)
-        elif time.monotonic() - self._polled_at > _STAY_S:
-            self._stay()
+        count = sum(len(records) for _, records in taken)
+        try:
+            if count < max_records:
+                self._fetch(0.0 if count else timeout_s)
+            elif time.monotonic() - self._polled_at > _STAY_S:
+                self._stay()
+        except RecoverableError as error:
+            # Nobody would bring again what is taken; without any, the next poll says the same.
+            if not count:
+                raise
+            log.warning("%s", error)
+        taken += self._take(max_records - count)
         assigned, revoked = self._membership.changes()
         for partition in revoked:
             self._forget(TopicPartition(*partition))
@@ -217,7 +223,7 @@ class KafkaSource:
         return taken
 
     def _fetch(self, timeout_s: float) -> None:
-        with _translated():
+        with translated():
             # A share counts as one record, however many it holds.
             fetched = self._consumer.poll(int(timeout_s * 1000), _ALL_SHARES)
         self._polled_at = time.monotonic()
@@ -227,10 +233,12 @@ class KafkaSource:
         """Take part in the group while enough was fetched, and fetch no more."""
         fetching = self._consumer.assignment() - self._consumer.paused()
         self._consumer.pause(*fetching)
-        self._fetch(0.0)
-        for place in fetching:
-            with suppress(IllegalStateError):
-                self._consumer.resume(place)
+        try:
+            self._fetch(0.0)
+        finally:
+            for place in fetching:
+                with suppress(IllegalStateError):
+                    self._consumer.resume(place)
 
     def _current(self, taken: list[tuple[TopicPartition, list[Record]]]) -> list[Record]:
         """Leave out what was fetched before a rebalance: it belongs to nobody after it."""
@@ -257,7 +265,7 @@ class KafkaSource:
         records expired or the topic was made anew; reading begins there.
         """
         place = TopicPartition(*partition)
-        with _translated():
+        with translated():
             low = self._consumer.beginning_offsets([place])[place]
             high = self._consumer.end_offsets([place])[place]
         first, instead = first_offset(offset, low, high)
@@ -319,33 +327,41 @@ class KafkaSource:
         self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
 
 
+class NothingCameError(RecoverableError):
+    """A place of the log that yields no record, for now or for ever."""
+
+
 def read_at(
     settings: KafkaSettings, partition: Partition, offset: int, max_records: int, timeout_s: float
 ) -> Sequence[Record]:
     """Read from one place without joining the group: for what another client cannot take.
 
     Raises:
-        RecoverableError: when nothing came within `timeout_s` seconds.
+        NothingCameError: when nothing came within `timeout_s` seconds.
+        RecoverableError: when no broker answers.
     """
     alone = {"group_id": None, "group_instance_id": None}
     place = TopicPartition(*partition)
-    with _translated():
+    until = time.monotonic() + timeout_s
+    with translated():
         consumer = KafkaConsumer(**settings.consumer_options() | alone)
         try:
             read_bounded(consumer, settings.max_batch_bytes)
             consumer.assign([place])
             consumer.seek(place, offset)
-            shares = consumer.poll(int(timeout_s * 1000), _ALL_SHARES).get(place, ())
+            while (left := until - time.monotonic()) > 0:
+                # A share may hold no record: markers, or what was aborted.
+                for share in consumer.poll(int(left * 1000), _ALL_SHARES).get(place, ()):
+                    records: Sequence[Record] = share.records(max_records)
+                    if records:
+                        return records
         finally:
             consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
-    records: Sequence[Record] = shares[0].records(max_records) if shares else ()
-    if not records:
-        raise RecoverableError(f"{place.topic}/{place.partition}: nothing came at {offset}")
-    return records
+    raise NothingCameError(f"{place.topic}/{place.partition}: nothing came at {offset}")
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn kafka-python's errors into those that the loop knows; others stop the worker."""
     try:
         yield

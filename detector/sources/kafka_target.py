@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from threading import Event
 from typing import Any
 
@@ -13,7 +14,7 @@ from detector.events.place import place_text
 from detector.events.record import Position
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.copies import Copy
-from detector.sources.kafka import KafkaSettings
+from detector.sources.kafka import KafkaSettings, translated
 
 WRITE_SECONDS = 90.0
 """How long a write may take before it counts as failed."""
@@ -38,7 +39,7 @@ class KafkaTarget:
         stop: When set, a write that takes longer is given up.
 
     Raises:
-        ConfigurationError: when the topic does not exist.
+        ConfigurationError: when the topic does not exist, or the brokers refuse the credentials.
         RecoverableError: when no broker answers.
     """
 
@@ -46,8 +47,8 @@ class KafkaTarget:
         shared = _shared(settings)
         self._topic = topic
         self._stop = stop or Event()
-        try:
-            most = _require(shared, topic)
+        with translated():
+            most = _largest_batch(shared, topic)
             self._producer = KafkaProducer(
                 **shared,
                 acks="all",
@@ -60,8 +61,6 @@ class KafkaTarget:
                 compression_type="zstd",
                 allow_auto_create_topics=False,
             )
-        except KafkaError as error:
-            raise RecoverableError(f"Kafka does not answer: {error}") from error
         self._most = most
 
     def write(self, copies: Sequence[Copy]) -> Sequence[str]:
@@ -118,10 +117,9 @@ class KafkaTarget:
 
 def require_topic(settings: KafkaSettings, topic: str) -> None:
     """Raise `ConfigurationError` when there is no such topic, saying how to make it."""
-    try:
-        _require(_shared(settings), topic)
-    except KafkaError as error:
-        raise RecoverableError(f"Kafka does not answer: {error}") from error
+    shared = _shared(settings)
+    with translated(), closing(KafkaAdminClient(**shared)) as admin:
+        _require(admin, shared, topic)
 
 
 def _shared(settings: KafkaSettings) -> dict[str, Any]:
@@ -130,17 +128,18 @@ def _shared(settings: KafkaSettings) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name.startswith(_SHARED)}
 
 
-def _require(shared: dict[str, Any], topic: str) -> int:
-    """Return the largest batch that the topic takes, bytes."""
-    admin = KafkaAdminClient(**shared)
-    try:
-        if not any(found.get("partitions") for found in admin.describe_topics([topic])):
-            raise ConfigurationError(
-                f"there is no topic {topic}; create it: kafka-topics.sh --bootstrap-server "
-                f"{shared['bootstrap_servers'][0]} --create --topic {topic} --partitions N"
-            )
+def _require(admin: KafkaAdminClient, shared: dict[str, Any], topic: str) -> None:
+    if not any(found.get("partitions") for found in admin.describe_topics([topic])):
+        raise ConfigurationError(
+            f"there is no topic {topic}; create it: kafka-topics.sh --bootstrap-server "
+            f"{shared['bootstrap_servers'][0]} --create --topic {topic} --partitions N"
+        )
+
+
+def _largest_batch(shared: dict[str, Any], topic: str) -> int:
+    """Return the largest batch that the topic takes, bytes; it must be there."""
+    with closing(KafkaAdminClient(**shared)) as admin:
+        _require(admin, shared, topic)
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, [_SIZE_NAME])
         configs = admin.describe_configs([resource], config_filter="all")
         return int(configs["topic"][topic][_SIZE_NAME]["value"])
-    finally:
-        admin.close()

@@ -145,7 +145,7 @@ class LibrdkafkaSource:
         with self._translated():
             messages = self._consumer.consume(max_records, 0)
             if not messages and (first := self._consumer.poll(timeout_s)) is not None:
-                messages = [first, *self._consumer.consume(max_records - 1, 0)]
+                messages = [first, *self._more(max_records - 1)]
             if self._refusal is not None:
                 raise KafkaException(self._refusal)
         assigned, revoked = self._membership.changes()
@@ -155,16 +155,35 @@ class LibrdkafkaSource:
         records = self._records(messages)
         return Poll(records, assigned, revoked)
 
+    def _more(self, most: int) -> Sequence[Message]:
+        """Return what has come beside the first message, which an error must not cost."""
+        try:
+            return list(self._consumer.consume(most, 0))
+        except KafkaException as error:
+            log.warning("Kafka: %s", error)
+            return ()
+
     def _records(self, messages: Sequence[Message]) -> list[Record]:
         if not any(map(Message.error, messages)):
             return self._sound(messages)
         records: list[Record] = []
+        again: set[Partition] = set()
         for at, message in enumerate(messages):
+            place = Partition(str(message.topic()), int(message.partition() or 0))
+            if place in again:
+                continue
             if message.error() is None:
                 records += self._sound([message])
-            else:
+                continue
+            try:
                 with self._translated():
                     records += self._unreadable(message, len(messages) - at)
+            except RecoverableError as error:
+                # What is behind it comes again with it; other partitions' records are not lost.
+                # If not even that can be asked for, the worker ends and begins from what is stored.
+                log.warning("%s", error)
+                again.add(place)
+                self._seek(place, self._read_to[place])
         return records
 
     def _sound(self, messages: Sequence[Message]) -> list[Record]:

@@ -5,15 +5,16 @@ from contextlib import closing
 from pathlib import Path
 
 from detector.events.record import Partition, Position, Record
-from detector.kit.errors import RecoverableError
 from detector.sources.files import FileSource
-from detector.sources.kafka import KafkaSettings, read_at
+from detector.sources.kafka import KafkaSettings, NothingCameError, read_at
 
 FETCH_SECONDS = 5.0
 
 
 class KafkaOriginals:
     """Records of a Kafka topic, read with the same bounds as any other."""
+
+    where = "the log"
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -26,15 +27,15 @@ class KafkaOriginals:
         partition = Partition(position.topic, position.partition)
         try:
             records = read_at(self._settings, partition, position.offset, 1, FETCH_SECONDS)
-        except RecoverableError as error:
-            if "nothing came" not in str(error):
-                raise
+        except NothingCameError:
             return None
         return _at(position, records)
 
 
 class FileOriginals:
     """Lines of log files that are still there."""
+
+    where = "any file"
 
     def fetch(self, position: Position) -> Record | None:
         """Return the line; None when there is no such file or it has become shorter."""

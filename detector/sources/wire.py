@@ -18,6 +18,8 @@ from kafka.protocol.frame import KafkaBytes
 _SIZE_BYTES = 4
 # The buffer of a larger answer serves the next ones too: fresh memory costs more than a copy.
 _LARGE_BYTES = 1 << 16
+# One that is larger than any fetch asks for is an exception, and its memory is given back.
+_KEPT_BYTES = 1 << 24
 _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -94,9 +96,12 @@ class Answers:
         if size < _LARGE_BYTES:
             small = KafkaBytes(size)
             return _Answer(memoryview(small), small)
-        if size > len(self._large):
-            self._large = bytearray(size)
-        room = memoryview(self._large)[:size]
+        buffer = self._large
+        if size > len(buffer):
+            buffer = bytearray(size)
+            if size <= _KEPT_BYTES:
+                self._large = buffer
+        room = memoryview(buffer)[:size]
         return _Answer(room, _Unread(room))
 
 

@@ -16,6 +16,7 @@ from detector.storage.tables import dead_letters
 from detector.storage.upsert import upsert
 
 _PLACE = (dead_letters.c.topic, dead_letters.c.partition, dead_letters.c.offset)
+_IDENTITY = (dead_letters.c.body, dead_letters.c.size, dead_letters.c.timestamp_ms)
 _ORDER = (dead_letters.c.received_at, *_PLACE)
 
 
@@ -26,9 +27,17 @@ class SqlDeadLetters:
         self._connection = connection
 
     def add(self, letters: Sequence[DeadLetter], received_at: datetime) -> None:
-        """Store them, unsettled; the same position twice is stored once."""
+        """Store them, unsettled; the same one twice is stored once.
+
+        Another one of the same position, as in a topic that was made anew, takes its place.
+        """
         if letters:
-            statement = upsert(self._connection, dead_letters).on_conflict_do_nothing()
+            insert = upsert(self._connection, dead_letters)
+            statement = insert.on_conflict_do_update(
+                index_elements=list(_PLACE),
+                set_={c.name: insert.excluded[c.name] for c in dead_letters.columns},
+                where=or_(*(c != insert.excluded[c.name] for c in _IDENTITY)),
+            )
             rows = [dead_letter_to_row(letter, received_at) for letter in letters]
             self._connection.execute(statement, rows)
 
@@ -103,6 +112,8 @@ def _conditions(query: DeadLetterQuery) -> list[ColumnElement[bool]]:
     found = [dead_letters.c[name] == value for name, value in wanted.items() if value is not None]
     if query.since is not None:
         found.append(dead_letters.c.received_at >= query.since)
+    if query.until is not None:
+        found.append(dead_letters.c.received_at <= query.until)
     if query.state is State.OPEN:
         found.append(dead_letters.c.settled_at.is_(None))
     if query.state is State.SETTLED:

@@ -154,7 +154,9 @@ def dead_letter_to_row(letter: DeadLetter, received_at: datetime) -> Row:
     """Columns of `dead_letters` that a new dead letter sets; headers' values are Base64."""
     row = {field.name: getattr(letter, field.name) for field in fields(letter)}
     position: Position = row.pop("position")
-    return row | position._asdict() | {"headers": _packed(letter), "received_at": received_at}
+    unsettled = dict.fromkeys(("settlement", "settled_at", "settled_by", "settlement_note"))
+    row |= position._asdict() | unsettled
+    return row | {"headers": _packed(letter), "received_at": received_at}
 
 
 def dead_letter_from_row(row: RowMapping) -> StoredDeadLetter:

@@ -138,7 +138,7 @@ def test_replay_into_a_file_takes_lines_that_decode(cli: Cli, url: str, tmp_path
     assert "0 would be sent" in cli("dlq", "replay", "--to", "out.jsonl").out
     log.write_bytes(b"shorter\n")
     refused(url, [Record(Position(str(log), 0, 7), long)])
-    assert "not in the log any more" in cli("dlq", "replay", "--to", "out.jsonl", "--yes").out
+    assert "not found in any file" in cli("dlq", "replay", "--to", "out.jsonl", "--yes").out
 
 
 def test_replay_sends_the_original_to_its_topic(

@@ -178,6 +178,15 @@ def test_records_may_be_of_any_width() -> None:
     assert np.diff(rows.starts).tolist() == [0, 0, 2, 1, 0, 3, 2]
 
 
+def test_what_is_not_taken_has_no_texts() -> None:
+    # Memory that held something else before.
+    junk = [np.full((3, 64, 2), 2**40, dtype=np.int64) for _ in range(50)]
+    del junk
+    rows = agree([b"{"] * 64)
+    for spans in (rows.tenant, rows.model, rows.client):
+        assert not spans.any()
+
+
 def test_neighbours_of_one_model_are_known_by_the_last_record_taken() -> None:
     rows = agree(
         [

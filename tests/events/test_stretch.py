@@ -77,7 +77,7 @@ def test_columns_say_what_the_events_say(log: list[tuple[dict[str, object], tupl
     assert stretch.clients == [event.client_id for _, event in expected]
     assert stretch.time_ms.tolist() == [event.time_ms for _, event in expected]
     assert stretch.has_input.tolist() == [event.input is not None for _, event in expected]
-    groups = {key: at.tolist() for key, at in stretch.by_model().items()}
+    groups = {key: at.tolist() for key, at in stretch.by_model.items()}
     assert list(groups) == list(dict.fromkeys(event.model for _, event in expected))
     for key, indices in groups.items():
         assert indices == [i for i, (_, event) in enumerate(expected) if event.model == key]
@@ -95,7 +95,7 @@ def test_batches_are_the_same_by_either_way(
     def table() -> ColumnTable:
         return ColumnTable(("0", "colour", "1"), max_fields=3) if full else ColumnTable()
 
-    for key, indices in stretch.by_model().items():
+    for key, indices in stretch.by_model.items():
         of_columns, of_events = table(), table()
         for half in (indices[: len(indices) // 2], indices[len(indices) // 2 :]):
             if len(half):
@@ -118,7 +118,7 @@ def ordinary(count: int) -> EventStretch:
 def test_ordinary_events_are_not_made_before_somebody_asks() -> None:
     stretch = ordinary(50)
     assert len(stretch.made) == 0
-    assert stretch.by_model().keys() == {ModelKey("", "m")}
+    assert stretch.by_model.keys() == {ModelKey("", "m")}
     assert stretch[7].event.event_id == "7"
 
 
@@ -147,7 +147,7 @@ def test_a_list_that_is_changed_afterwards_changes_no_event() -> None:
 def test_no_events_are_a_stretch_too() -> None:
     stretch = EventStretch.of([])
     assert len(stretch) == 0
-    assert not stretch.by_model()
+    assert not stretch.by_model
     assert stretch.clients == []
 
 

@@ -20,8 +20,10 @@ class FakeDeadLetters:
 
     def add(self, letters: Sequence[DeadLetter], received_at: datetime) -> None:
         for letter in letters:
-            stored = StoredDeadLetter(letter, received_at)
-            self._tables.dead_letters.setdefault(letter.position, stored)
+            known = self._tables.dead_letters.get(letter.position)
+            if known is None or _differ(known.letter, letter):
+                stored = StoredDeadLetter(letter, received_at)
+                self._tables.dead_letters[letter.position] = stored
 
     def get(self, position: Position) -> StoredDeadLetter | None:
         return self._tables.dead_letters.get(position)
@@ -63,9 +65,16 @@ class FakeDeadLetters:
             and query.topic in (None, position.topic)
             and query.partition in (None, position.partition)
             and (query.since is None or stored.received_at >= query.since)
+            and (query.until is None or stored.received_at <= query.until)
             and (query.state is not State.OPEN or stored.settlement is None)
             and (query.state is not State.SETTLED or stored.settlement is not None)
         ]
+
+
+def _differ(one: DeadLetter, other: DeadLetter) -> bool:
+    times = one.timestamp_ms, other.timestamp_ms
+    moved = None not in times and times[0] != times[1]
+    return moved or (one.body, one.size) != (other.body, other.size)
 
 
 def _when_and_where(stored: StoredDeadLetter) -> tuple[datetime, Position]:

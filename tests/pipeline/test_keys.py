@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -63,6 +64,20 @@ def test_one_partition_needs_no_key(name: str) -> None:
     purity = KeyPurity(1, stride=1)
     purity.observe(*batch(ids(300, 5_000), KEYS[name][0]))
     assert purity.share == 1.0
+
+
+def test_a_topic_that_gets_a_second_partition_needs_keys_from_then_on() -> None:
+    purity = KeyPurity(1, stride=1)
+    records, events = batch(ids(300, 2_000), lambda client: None)
+    purity.observe(records, events)
+    assert purity.share == 1.0
+    elsewhere = [
+        msgspec.structs.replace(each, position=each.position._replace(partition=1))
+        for each in records
+    ]
+    for _ in range(9):
+        purity.observe(elsewhere, events)
+    assert not purity.is_pure
 
 
 def test_few_events_say_nothing() -> None:

@@ -1,6 +1,8 @@
 """Dead letters are sent before they are settled, so that none is lost and repeats show."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +13,7 @@ from detector.kit.errors import RecoverableError
 from detector.pipeline.copies import Copy, rekeyed, replayed
 from detector.pipeline.dead_letters import DeadLetterQuery, StoredDeadLetter
 from detector.pipeline.duplicates import SourcePositions
-from detector.pipeline.resend import GONE, Clerk
+from detector.pipeline.resend import CUT, Clerk
 from tests.fakes.clock import SetClock
 from tests.fakes.store import FakeStore
 from tests.storage.shapes import NOW
@@ -39,6 +41,8 @@ class ListTarget:
 
 
 class Log:
+    where = "the log"
+
     def __init__(self, records: Sequence[Record] = ()) -> None:
         self._records = {record.position: record for record in records}
 
@@ -112,8 +116,29 @@ def test_what_was_cut_is_taken_from_the_log_unless_another_record_stands_there()
     found = clerk(store, there).check(stored)
     assert found.record == Record(PLACE, whole, b"k", headers)
     anew = Log([Record(PLACE, b"x" + whole[1:], b"k")])
-    assert clerk(store, anew).check(stored).problem == GONE
-    assert clerk(store).check(stored).problem == GONE
+    assert clerk(store, anew).check(stored).problem == f"{CUT} the log"
+    assert clerk(store).check(stored).problem == f"{CUT} the log"
+
+
+def test_what_was_kept_without_its_headers_is_not_sent_as_if_it_had_none() -> None:
+    store = FakeStore()
+    stored = keep(store, EVENT % b"")
+    bare = replace(stored, letter=replace(stored.letter, headers=None))
+    assert clerk(store).check(bare).problem == f"{CUT} the log"
+
+
+def test_letters_that_come_back_are_not_sent_again_by_the_same_command() -> None:
+    store = FakeStore()
+    mine = clerk(store)
+    stored = keep(store, EVENT % b"")
+    seen = 0
+    for page in mine.pages(DeadLetterQuery()):
+        seen += len(page)
+        back = replace(stored.letter, position=Position("t", 0, 100 + seen))
+        with store.transaction() as transaction:
+            transaction.dead_letters.add([back] * 60, NOW + timedelta(seconds=seen))
+    assert seen == 1
+    assert list(mine.pages(DeadLetterQuery(topic="none"))) == []
 
 
 def test_copies_carry_one_word_of_where_they_come_from() -> None:

@@ -297,3 +297,12 @@ def test_a_log_begun_anew_counts_again() -> None:
     worker.step(50)
     assert worker.store.tables.partitions[LOG].next_offset == 50
     assert worker.store.tables.counts[LOG].events == 250
+
+
+def test_copies_in_a_log_begun_anew_are_no_repeats_of_what_was_before() -> None:
+    worker = Partitioned(copies())
+    worker.step(80)
+    worker.work.restart(0)
+    worker.position = 0
+    worker.step(50)
+    assert worker.store.tables.counts[LOG].events == 130

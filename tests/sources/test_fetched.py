@@ -14,12 +14,23 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.record import MemoryRecords
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
 
+from detector.events.decode import Decoder
 from detector.events.reasons import Reason
-from detector.events.record import Position, Record
+from detector.events.record import Partition, Position, Record
 from detector.kit.errors import ConfigurationError
+from detector.sources.batches import BatchHeader, records_of
 from detector.sources.codecs import Codec
 from detector.sources.fetched import Share, read_bounded
-from tests.sources.crafted import PACKERS, batch, bomb, library_batch, one_record, plain, sealed
+from tests.sources.crafted import (
+    PACKERS,
+    batch,
+    bomb,
+    library_batch,
+    one_record,
+    plain,
+    sealed,
+    varint,
+)
 
 PLACE = TopicPartition("log", 3)
 LIMIT = 1 << 20
@@ -266,3 +277,13 @@ def test_another_kafka_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(kafka, "__version__", "3.1.0")
     with pytest.raises(ConfigurationError, match=r"3\.1\.0 cannot be read with bounded memory"):
         read_bounded(consumer, LIMIT)
+
+
+def test_times_beyond_64_bits_wrap_and_stop_nobody() -> None:
+    record = b"\0" + varint(5) + varint(0) + varint(-1) + varint(1) + b"x" + varint(0)
+    header = BatchHeader(Partition("log", 3), 0, 0, 1, 2**63 - 1, None)
+    content = varint(len(record)) + record
+    [[found]] = records_of(header, content, 0, len(content))
+    assert found.timestamp_ms == -(2**63) + 4
+    [letter] = Decoder().decode_all([found]).dead
+    assert letter.timestamp_ms == found.timestamp_ms

@@ -80,6 +80,22 @@ class DeadLetterConformance:
             stored = transaction.dead_letters.get(letter(1).position)
         assert stored == StoredDeadLetter(letter(1), NOW, replace(replayed, at=NOW))
 
+    def test_another_record_of_the_same_place_is_another_dead_letter(self, store: Store) -> None:
+        dropped = Settlement(Fate.DROPPED, NOW, "ana", "noise")
+        others = (
+            replace(letter(1), body=b"other"), replace(letter(2), timestamp_ms=7),
+            replace(letter(3), size=letter(3).size + 1),
+        )  # fmt: skip
+        with store.transaction() as transaction:
+            transaction.dead_letters.add([letter(n) for n in (1, 2, 3)], NOW)
+            for number in (1, 2, 3):
+                assert transaction.dead_letters.settle(letter(number).position, dropped)
+        with store.transaction() as transaction:
+            transaction.dead_letters.add(others, SOON)
+        with store.transaction() as transaction:
+            found = [transaction.dead_letters.get(each.position) for each in others]
+        assert found == [StoredDeadLetter(each, SOON) for each in others]
+
     def test_filters_choose_dead_letters(self, store: Store) -> None:
         dropped = Settlement(Fate.DROPPED, NOW, "ana", "noise")
         with store.transaction() as transaction:
@@ -96,6 +112,8 @@ class DeadLetterConformance:
             (DeadLetterQuery(partition=1), {2}),
             (DeadLetterQuery(since=SOON), {3}),
             (DeadLetterQuery(reason="depth", since=SOON), set()),
+            (DeadLetterQuery(until=NOW), {2}),
+            (DeadLetterQuery(since=SOON, until=SOON), {3}),
         ]
         with store.transaction() as transaction:
             for query, expected in cases:

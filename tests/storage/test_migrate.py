@@ -70,9 +70,10 @@ def test_up_down_and_up_again_on_populated_data(url: str) -> None:
     assert rows(url) == dict.fromkeys(metadata.tables, 1)
 
 
-def test_dead_letters_of_the_first_schema_stay(url: str) -> None:
+@pytest.mark.parametrize("revision", ["0001", "0003"])
+def test_dead_letters_of_earlier_schemas_stay(url: str, revision: str) -> None:
     migrate.upgrade(url)
-    migrate.downgrade(url, "0001")
+    migrate.downgrade(url, revision)
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(
