@@ -2,7 +2,7 @@
 
 numba keeps machine code for each source file and notices when that file changes, but not when a
 file changes whose functions it has inlined. So the code is kept in a folder named after the content
-of all of the package's sources: another content, another folder. Where the package's own folder
+of all rooms that have kernels: another content, another folder. Where the package's own folder
 cannot be written, numba's default (a folder of the user's) is left in force.
 """
 

@@ -117,7 +117,8 @@ class ModelWatch:
     def process(self, located: Sequence[LocatedEvent]) -> Watched:
         """Update and judge with events of this model, in the order of the log."""
         found = Watched()
-        events = EventStretch.of(located)
+        # Without a reference every event is looked at, some twice: made once, then.
+        events = EventStretch.of(located if self.reference else list(located))
         begin = 0
         while begin < len(events):
             end = self._alike(events, begin)
