@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,28 +13,27 @@ from detector.events.batch import NO_LABEL, ColumnTable, EventBatch
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.events.stretch import EventStretch
-from detector.features.catalogue import RowView, read_features, vector
 from detector.features.lens import make_lens, view_cells
 from detector.features.rows import Tally
-from detector.features.state import Stat
+from detector.features.view import RowView, by_name, without_gaps
 from detector.pipeline.ports import ClientProfile
+from detector.pipeline.profiles import client_profiles
 from detector.pipeline.saved import SavedPart, SavedSurrogate, SavedWatch
 from detector.reference.answers import EMPTY
 from detector.reference.drift import DriftMonitor
 from detector.reference.picture import Reference
 from detector.reference.sketch import MAX_COLUMNS, fold
 from detector.scoring.clients import ClientStates, SavedRows
-from detector.scoring.evidence import FIRED, LOG_E, PROFILE_DUE, score
+from detector.scoring.evidence import FIRED, LOG_E, score
 from detector.scoring.fidelity import MAX_SUSPECTS, FidelityBoard, with_fidelity
 from detector.scoring.finding import Finding
 from detector.scoring.flood import FloodMonitor, Place
 from detector.scoring.hypotheses import ALL
 from detector.scoring.judge import Judge, Moment, anomaly
 from detector.scoring.novelty import fit_novelty
+from detector.scoring.profiles import Profiles, note, noted, room
 from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy, build_tables
-
-EVERYTHING = (1 << PROFILE_DUE) - 1
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +85,7 @@ class ModelWatch:
         # A reference freezes the columns: fields that it has never seen carry no evidence.
         self._columns = ColumnTable(names, max_fields=len(names)) if reference else ColumnTable()
         self._novelty = fit_novelty(reference.vectors) if reference else None
+        self._regions = len(reference.centroids) if reference else 0
         answers = reference.answers if reference else EMPTY
         self._board = FidelityBoard(answers, self._max_suspects)
         self._drift = DriftMonitor() if reference else None
@@ -173,12 +172,13 @@ class ModelWatch:
         count = begin + len(rows)
         z, offsets, *rest = (column[begin:count] for column in columns)
         days, states = np.full(len(rows), np.nan), self._states
+        profiles = room(len(rows), len(SIGNS))
         answers = np.where(batch.has_input, batch.labels, NO_LABEL)[begin:count]
         i = done = 0
         while True:
             i, mask = score(
                 i, rows, z, tuple(rest), self._lens, states.table.arrays(), states.arrays(),
-                offsets, self._tables, days,
+                offsets, self._tables, days, self._regions, profiles,
             )  # fmt: skip
             end = min(i + 1, len(rows))
             asking = batch.clients[begin + done : begin + end]
@@ -186,8 +186,15 @@ class ModelWatch:
             done = end
             if mask == 0:
                 break
-            self._attend(begin + i, int(mask), batch, int(rows[i]), first, found)
+            finding = self._decide(int(mask), batch.located[begin + i], int(rows[i]))
+            if finding is not None:
+                found.findings.append((first + begin + i, finding))
+                note(
+                    i, int(rows[i]), False, self._regions, states.table.arrays(), states.evidence,
+                    LOG_E, profiles,
+                )  # fmt: skip
             i += 1
+        self._look_at(noted(profiles), batch.located[begin:count], first + begin, found)
         found.drifts += self._drifts(batch.time_ms[begin:count], days)
 
     def _drifts(self, time_ms: NDArray[np.int64], days: NDArray[np.float64]) -> int:
@@ -220,54 +227,38 @@ class ModelWatch:
             if finding is not None:
                 found.findings.append((first + at, finding))
 
-    def _attend(
-        self, i: int, mask: int, batch: EventBatch, row: int, first: int, found: Watched
-    ) -> None:
-        """Judge the client of the batch's event `i`, or make its profile, or both."""
-        states = self._states
-        cells = len(self.reference.centroids) if self.reference else 0
-        view = RowView(states.table, row, cells)
-        position, event = batch.located[i]
-        moment = Moment(event, position, view, self._names, self.reference is not None)
-        finding = None
-        if mask & EVERYTHING:
-            finding = self._judge.decide(
-                mask & EVERYTHING, moment, states.evidence[row], states.verdicts[row],
-                states.first[row],
-            )  # fmt: skip
-        if finding is not None:
-            client = moment.event.client_id
-            finding = with_fidelity(finding, self._board.estimate(client))
-            found.findings.append((first + i, finding))
-            self._board.suspect(client, finding.log_evidence)
-        if mask >> PROFILE_DUE & 1:
-            novel = self._novel(moment, row)
-            found.findings += [(first + i, novel)] if novel else []
-        if finding is not None or mask >> PROFILE_DUE & 1:
-            found.profiles.append((first + i, self._profile(moment, row)))
-
-    def _novel(self, moment: Moment, row: int) -> Finding | None:
-        """Ask the novelty model about a client that no hypothesis explains."""
-        if self._novelty is None or self._states.verdicts[row, FIRED]:
-            return None
-        p_value = self._novelty.p_value(vector(moment.view))
-        if p_value > 1.0 / (1.0 + self._novelty.profiles):
-            return None
-        return anomaly(moment, p_value, self._novelty.profiles)
-
-    def _profile(self, moment: Moment, row: int) -> ClientProfile:
-        stats = self._states.table.stats[row]
-        evidence = self._states.evidence[row]
-        return ClientProfile(
-            client=moment.event.client,
-            first_seen=datetime.fromtimestamp(stats[Stat.FIRST_MS] / 1000.0, UTC),
-            last_seen=datetime.fromtimestamp(stats[Stat.LAST_MS] / 1000.0, UTC),
-            queries=int(stats[Stat.QUERIES]),
-            identity_source=moment.event.identity_source,
-            status="calibrated" if moment.calibrated else "learning",
-            features=read_features(moment.view),
-            scores={sign.name: round(float(evidence[s, LOG_E]), 4) for s, sign in enumerate(SIGNS)},
+    def _decide(self, mask: int, located: LocatedEvent, row: int) -> Finding | None:
+        """Judge the client of an event, and follow whom there is something to say about."""
+        states, calibrated = self._states, self.reference is not None
+        view = RowView(states.table, row, self._regions)
+        moment = Moment(located.event, located.position, view, self._names, calibrated)
+        finding = self._judge.decide(
+            mask, moment, states.evidence[row], states.verdicts[row], states.first[row]
         )
+        if finding is None:
+            return None
+        client = located.event.client_id
+        finding = with_fidelity(finding, self._board.estimate(client))
+        self._board.suspect(client, finding.log_evidence)
+        return finding
+
+    def _look_at(
+        self, profiles: Profiles, located: Sequence[LocatedEvent], first: int, found: Watched
+    ) -> None:
+        """Hand on the profiles, and ask the novelty model about clients that no sign explains."""
+        events = [located[at] for at in profiles.at.tolist()]
+        at = (first + profiles.at).tolist()
+        made = client_profiles(profiles, events, "calibrated" if self.reference else "learning")
+        found.profiles += zip(at, made, strict=True)
+        unexplained = np.flatnonzero(profiles.unexplained)
+        if self._novelty is None or not len(unexplained):
+            return
+        benign = self._novelty.profiles
+        p_values = self._novelty.p_values(without_gaps(profiles.features[unexplained]))
+        novel = p_values <= 1.0 / (1.0 + benign)
+        for k, p_value in zip(unexplained[novel].tolist(), p_values[novel].tolist(), strict=True):
+            features = by_name(profiles.features[k].tolist())
+            found.findings.append((at[k], anomaly(events[k], features, p_value, benign)))
 
     def header(self) -> SavedWatch:
         """Return what is saved of the watch beside its parts."""

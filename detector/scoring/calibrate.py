@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 
 from detector.events.batch import Floats
-from detector.features.catalogue import RowView, vector
 from detector.features.lens import make_lens
 from detector.features.observe import MIN_COMPANY, observe
 from detector.features.state import ClientTable, Stat
+from detector.features.view import RowView
 from detector.reference.picture import Reference
 from detector.scoring.evidence import WIDTH, weigh
 from detector.scoring.signs import Sign, Stage
@@ -125,7 +125,7 @@ def _watch(reference: Reference, log: BenignLog) -> _Seen:
         if grown > 0.0 and MIN_COMPANY < stats[row, Stat.NEAREST_COUNT] <= MAX_DISTANCES:
             distances.append(grown)
         if stats[row, Stat.QUERIES] in PROFILE_QUERIES:
-            vectors.append(vector(RowView(table, int(row), len(reference.centroids))))
+            vectors.append(RowView(table, int(row), len(reference.centroids)).vector())
     return _Seen(
         codes, np.array(distances), stats[:, Stat.PEAK_VOLUME].copy(),
         np.array(vectors) if vectors else np.zeros((0, 0)),

@@ -18,6 +18,7 @@ from detector.features.state import Stat
 from detector.kit.compiled import borrowing
 from detector.kit.prefetch import prefetch
 from detector.reference.client_days import follow_day
+from detector.scoring.profiles import note
 
 MAX_STAGES = 2
 # Columns of the evidence array: queries at or above each level, then these.
@@ -29,7 +30,6 @@ LOOK, DUE, FIRED, STANDING = range(4)
 VERDICT = 4
 # Columns of a stage: benign a and b, attack a and b, floor.
 STAGE_WIDTH = 5
-PROFILE_DUE = 62
 # Events between asking for a row and using it: enough for memory, too few to push others out.
 AHEAD = 2
 _QUERIES = int(Stat.QUERIES)
@@ -112,16 +112,17 @@ def _expect(row: int, table: Any, evidence: Any) -> None:
 @borrowing
 def score(
     begin: int, rows: Any, z: Any, batch: Any, lens: Any, table: Any, judged: Any, offsets: Any,
-    tables: Any, days: Any,
+    tables: Any, days: Any, regions: int, profiles: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Observe and weigh events from `begin` on, up to the first that wants attention.
 
     `batch` is (cells, has_input, labels, scores, margins, time_ms, p_values, broken), `table` and
     `judged` are the arrays of `ClientTable` and `ClientStates`, `tables` those of `ScoringTables`.
     Puts into `days` (n,) the mean of each client-day that an event completes, unless the client is
-    suspected. Returns that event's index and a mask: bit s for a sign that is over its
-    threshold, or was, when the client is to be looked at; `PROFILE_DUE` for a profile. At the end
-    the index is the number of events.
+    suspected, and notes in `profiles` those that are due, with the number of `regions` that the
+    input space is divided into. Returns that event's index and a mask: bit s for a sign that is
+    over its threshold, or was, when the client is to be looked at. At the end the index is the
+    number of events.
     """
     cells, has_input, labels, scores, margins, time_ms, p_values, broken = batch
     levels, stages, counts, thresholds, volume = tables
@@ -166,7 +167,8 @@ def score(
         else:
             mask = 0
         if n == 32 or n == 64 or n == 128 or n % 256 == 0:
-            mask |= 1 << PROFILE_DUE
+            unexplained = mask == 0 and verdicts[row, FIRED] == 0
+            note(i, row, unexplained, regions, table, evidence, LOG_E, profiles)
         if mask != 0:
             return i, mask
     return len(rows), 0

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from detector.features.catalogue import RowView
 from detector.features.observation import Probe
+from detector.features.view import RowView
 from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.traits import Traits
 

@@ -4,16 +4,17 @@ A client has one explanation at a time: the first hypothesis that a credible sig
 traits are there. When a better one comes, it replaces what stood; the last resorts replace nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.events.located import LocatedEvent
 from detector.events.model import PredictionEvent
 from detector.events.record import Position
-from detector.features.catalogue import RowView, read_features
 from detector.features.state import Stat
+from detector.features.view import RowView
 from detector.scoring.evidence import DUE, FIRED, LOG_E, LOOK, RESTARTS, STANDING
 from detector.scoring.finding import AttackClass, Evidence, Finding, LogRange
 from detector.scoring.hypotheses import LAST_RESORT, WEAK
@@ -67,7 +68,7 @@ class Judge:
         verdict[FIRED] |= mask
         credible = [s for s in range(len(self._signs)) if int(verdict[FIRED]) >> s & 1]
         at = Situation(
-            moment.view, read_features(moment.view), read_traits(moment.view), moment.names, query,
+            moment.view, moment.view.features(), read_traits(moment.view), moment.names, query,
             moment.calibrated, frozenset(self._signs[s].name for s in credible),
         )  # fmt: skip
         standing = int(verdict[STANDING]) - 1
@@ -128,14 +129,15 @@ def _weighted(evidence: NDArray[np.float32]) -> float:
     return float(evidence[LOG_E]) - float(np.log((k + 1.0) * (k + 2.0)))
 
 
-def anomaly(moment: Moment, p_value: float, benign: int) -> Finding:
-    """Return the finding of the novelty model; weak by itself, so its confidence stays low."""
-    features = read_features(moment.view)
-    query = int(moment.view.stat(Stat.QUERIES))
-    span = LogRange(
-        moment.position.topic, moment.position.partition,
-        moment.position.offset, moment.position.offset,
-    )  # fmt: skip
+def anomaly(
+    located: LocatedEvent, features: Mapping[str, float], p_value: float, benign: int
+) -> Finding:
+    """Return the finding of the novelty model; weak by itself, so its confidence stays low.
+
+    `benign` is the number of profiles that the p-value rests on.
+    """
+    position, event = located
+    span = LogRange(position.topic, position.partition, position.offset, position.offset)
     statement = Evidence(
         "client_novelty",
         f"the client's features are stranger than those of all {benign} benign profiles "
@@ -144,19 +146,19 @@ def anomaly(moment: Moment, p_value: float, benign: int) -> Finding:
         (span,),
     )
     return Finding(
-        client=moment.event.client,
+        client=event.client,
         technique="anomalous_client",
         attack_class=AttackClass.ANOMALY,
         atlas=(),
         confidence=0.3,
         log_evidence=round(-float(np.log(p_value)), 4),
         progress=0.0,
-        calibrated=moment.calibrated,
-        identity_source=moment.event.identity_source,
-        event_id=moment.event.event_id,
-        time_ms=moment.event.time_ms,
-        query=query,
-        position=moment.position,
+        calibrated=True,
+        identity_source=event.identity_source,
+        event_id=event.event_id,
+        time_ms=event.time_ms,
+        query=int(features["queries"]),
+        position=position,
         evidence=(statement,),
         features={name: round(value, 6) for name, value in features.items()},
     )

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.features.catalogue import RowView
 from detector.features.observation import Probe
 from detector.features.state import Stat, Trace
+from detector.features.view import RowView
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,8 +94,8 @@ class Unjudged(ModelWatch):
         *of_signs, volume = self._tables
         self._tables = (*(array[:0] for array in of_signs), volume)
 
-    def _attend(self, *_: object) -> None:
-        """Make no profile: with its novelty it belongs to scoring."""
+    def _look_at(self, *_: object) -> None:
+        """Make no profiles: with their novelty they belong to scoring."""
 
 
 def decoding(log: Log) -> Speed:

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from detector.features.catalogue import CATALOGUE, Family, RowView, read_features, vector
+from detector.features.catalogue import CATALOGUE, Family
+from detector.features.view import RowView
 from tests.features.watcher import GAP, Watcher, lens, uncalibrated
 
 D = 5
@@ -37,7 +38,7 @@ def test_names_are_unique_and_every_entry_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_shares_lie_in_the_unit_interval(seed: int) -> None:
-    features = read_features(view(probed(seed)))
+    features = view(probed(seed)).features()
     for feature in CATALOGUE:
         value = features[feature.name]
         assert math.isfinite(value)
@@ -49,12 +50,12 @@ def test_entropy_of_one_value_is_a_plain_zero() -> None:
     client = Watcher(lens(D))
     for i in range(9):
         client.ask((float(i), 0.0, 0.0, 0.0, 0.0), label=1)
-    features = read_features(view(client))
+    features = view(client).features()
     assert f"{features['label_entropy']:.2f} {features['field_entropy']:.2f}" == "0.00 0.00"
 
 
 def test_entropies_are_at_most_the_log_of_what_there_is() -> None:
-    features = read_features(view(probed(1)))
+    features = view(probed(1)).features()
     assert 0 < features["field_entropy"] <= math.log2(D)
     assert 0 < features["label_entropy"] <= 1
     assert 0 < features["query_entropy"] <= 1
@@ -63,7 +64,7 @@ def test_entropies_are_at_most_the_log_of_what_there_is() -> None:
 def test_features_that_the_log_does_not_allow_are_left_out() -> None:
     client = Watcher(uncalibrated(D))
     client.ask(None, label=-1)
-    features = read_features(view(client))
+    features = view(client).features()
     assert "queries" in features
     for name in ("margin", "nearest_distance", "label_dominance", "strange_share"):
         assert name not in features
@@ -71,7 +72,7 @@ def test_features_that_the_log_does_not_allow_are_left_out() -> None:
 
 def test_a_client_never_heard_of_reads_as_nothing() -> None:
     empty = Watcher(lens(D))
-    values = read_features(view(empty))
+    values = view(empty).features()
     assert values["queries"] == 0
     assert all(math.isfinite(value) for value in values.values())
 
@@ -79,8 +80,8 @@ def test_a_client_never_heard_of_reads_as_nothing() -> None:
 def test_the_vector_has_all_features_in_order_and_no_gaps() -> None:
     client = Watcher(uncalibrated(D))
     client.ask((GAP,) * D, label=-1)
-    values = vector(view(client))
-    features = read_features(view(client))
+    values = view(client).vector()
+    features = view(client).features()
     assert values.shape == (len(CATALOGUE),)
     for feature, value in zip(CATALOGUE, values, strict=True):
         assert value == features.get(feature.name, 0.0)
@@ -91,7 +92,7 @@ def test_rate_and_irregularity_tell_of_the_clock() -> None:
     rng = np.random.default_rng(0)
     for i in range(31):
         client.ask(rng.normal(size=D), time_ms=2000 * i)
-    features = read_features(view(client))
+    features = view(client).features()
     assert features["rate"] == pytest.approx(31.0)
     assert features["irregularity"] == pytest.approx(0.0, abs=1e-6)
 
@@ -102,4 +103,4 @@ def test_the_climb_is_that_of_the_class_with_most_records() -> None:
     for score in np.linspace(0.1, 0.7, 60):
         client.ask(1e-2 * rng.normal(size=D), scores=(0.3, 0.7 - score, score))
     assert view(client).top_class() == 2
-    assert read_features(view(client))["climb"] == pytest.approx(0.53, abs=0.02)
+    assert view(client).features()["climb"] == pytest.approx(0.53, abs=0.02)

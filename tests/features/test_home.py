@@ -7,8 +7,8 @@ import pytest
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from detector.features.catalogue import RowView
 from detector.features.home import HOMELESS, LONG_STAY
+from detector.features.view import RowView
 from detector.scoring.traits import Traits, read_traits
 from tests.features.watcher import Watcher, lens
 

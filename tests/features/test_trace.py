@@ -7,10 +7,10 @@ import pytest
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from detector.features.catalogue import RowView
 from detector.features.observation import Probe
 from detector.features.state import Trace
 from detector.features.trace import FADING
+from detector.features.view import RowView
 from detector.scoring.traits import Traits, read_traits
 from tests.features.watcher import GAP, Watcher, lens
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.batch import MAX_CLASSES, category_code
-from detector.features.catalogue import RowView
 from detector.features.lens import make_lens, make_room
 from detector.features.observation import Observation, Probe, decode
 from detector.features.observe import Lens, observe
 from detector.features.state import ClientTable, Stat, Trace
+from detector.features.view import RowView
 
 Cells = Sequence[float] | NDArray[np.floating]
 GAP = float("nan")

@@ -7,10 +7,10 @@ import numpy as np
 from detector.events.assemble import assemble
 from detector.events.batch import ColumnTable
 from detector.events.located import LocatedEvent
-from detector.features.catalogue import RowView, read_features
 from detector.features.lens import make_lens, view_cells
 from detector.features.observe import observe
 from detector.features.state import ClientTable
+from detector.features.view import RowView
 from detector.scoring.hypothesis import Situation
 from detector.scoring.judge import Moment
 from detector.scoring.signs import SIGNS
@@ -55,5 +55,5 @@ def situation(name: str) -> Situation:
     """The same client before a hypothesis, when every sign is credible."""
     at = moment(name)
     return Situation(
-        at.view, read_features(at.view), read_traits(at.view), at.names, QUERIES, True, CREDIBLE
+        at.view, at.view.features(), read_traits(at.view), at.names, QUERIES, True, CREDIBLE
     )
