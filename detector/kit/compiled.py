@@ -40,9 +40,9 @@ _choose_folder()
 _njit: Callable[..., Any] = numba.njit
 
 # What counts references must say so: a function takes on this setting from who calls it first.
-compiled: Callable[..., Any] = _njit(cache=True, _nrt=True)
+compiled: Callable[..., Any] = _njit(cache=True, nogil=True, _nrt=True)
 
-borrowing: Callable[..., Any] = _njit(cache=True, _nrt=False)
+borrowing: Callable[..., Any] = _njit(cache=True, nogil=True, _nrt=False)
 """The same for functions that neither make arrays nor return any.
 
 Nothing counts the references to the rows that they look at, which takes longer than most of their
@@ -51,7 +51,7 @@ its caller with a reference that nobody counted.
 """
 
 estimating: Callable[..., Any] = _njit(
-    cache=True, _nrt=False, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy"
+    cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy"
 )
 """The same again for loops whose sums may be taken in any order, which run many fields at once.
 

@@ -7,6 +7,9 @@ The order, for each partition's share of a poll:
    last the partition's position under the owner's epoch. Another owner's epoch undoes it all.
 3. Only then is the position published to the log, where it is advisory.
 
+Step 2 goes on beside the loop: meanwhile the next batch is read and detected, whose step 2 begins
+when this one has ended. Nothing else touches the database before that.
+
 Every few seconds a snapshot of the partition's state is stored under the same epoch, in a
 transaction of its own. A partition that is claimed begins at its snapshot: what stands between that
 and the stored position is read again and has no effects.
@@ -19,7 +22,8 @@ that this process stays in its group.
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
@@ -30,8 +34,9 @@ from detector.kit.metrics import StreamMetrics
 from detector.pipeline.partitions import LogGap, SnapshotInfo
 from detector.pipeline.ports import Poll, Source, Store, Transaction
 from detector.pipeline.process import Outcome, Processor, Work
-from detector.stream.owned import LetterBudget, Owned
+from detector.stream.owned import LetterBudget, Owned, Writing
 from detector.stream.policy import LoopPolicy
+from detector.stream.shares import by_partition
 from detector.stream.stats import Stats, report
 
 log = logging.getLogger(__name__)
@@ -52,7 +57,9 @@ class Loop:
         stop: threading.Event,
         policy: LoopPolicy | None = None,
         chance: random.Random | None = None,
+        beside: Executor | None = None,
     ) -> None:
+        """Take the parts; `beside` writes outcomes, in a thread of its own when not given."""
         self._source = source
         self._store = store
         self._processor = processor
@@ -63,6 +70,8 @@ class Loop:
         # Jitter only keeps workers from retrying in step; nothing that is stored depends on it.
         self._chance = chance or random.Random()  # noqa: S311
         self._owned: dict[Partition, Owned] = {}
+        self._beside = beside or ThreadPoolExecutor(1, "writer")
+        self._writing: Writing | None = None
         self._unclaimed: list[Partition] = []
         self._overtaken: dict[Partition, float] = {}
         self._refresh_at = clock.monotonic() + self._policy.refresh_seconds
@@ -78,20 +87,24 @@ class Loop:
             ended = False
             while not (ended or self._stop.is_set()):
                 ended = self._round()
+            self._settle()
             self._part(self._owned.values())
         finally:
+            self._beside.shutdown()
             self._source.close()
         return self.stats
 
     def _round(self) -> bool:
         """One poll and everything that follows from it; True when the source has ended."""
         before = dict(self._owned)
-        poll = self._poll(self._policy.poll_seconds)
+        poll = self._poll(0.0 if self._writing else self._policy.poll_seconds)
         leaving = [self._owned[p] for p in poll.revoked if p in self._owned]
         self._take_changes(poll)
+        if leaving or not poll.records:
+            self._settle()
         self._part(leaving)
         self._claim_assigned()
-        for partition, records in _by_partition(poll.records).items():
+        for partition, records in by_partition(poll.records).items():
             owned = self._owned.get(partition)
             if self._stop.is_set():
                 break
@@ -137,6 +150,8 @@ class Loop:
         for partition in due:
             del self._overtaken[partition]
         self._unclaimed += due
+        if self._unclaimed:
+            self._settle()
         for partition in tuple(self._unclaimed):
             self._claim(partition)
 
@@ -188,30 +203,50 @@ class Loop:
         self._write(owned, lambda transaction: transaction.partitions.note_gap(gap))
 
     def _handle(self, owned: Owned, records: Sequence[Record]) -> None:
+        """Take records in, and begin to write what follows from them."""
         began = self._clock.monotonic()
         outcome = owned.work.process(records)
         owned.position, owned.moved_at, owned.changed = records[-1].next_offset, began, True
         self._metrics.replayed.inc(outcome.replayed)
         if outcome.next_offset is None:
             return
+        self._settle()
+        # Lost with the batch before, or given up like it: a later position would pass it over.
+        if not self._is_owned(owned) or owned.unstored:
+            return
+        owned.unstored = True
+        done = self._beside.submit(self._once, partial(_apply, outcome))
+        self._writing = Writing(owned, outcome, began, done)
 
-        def write(transaction: Transaction) -> bool:
-            outcome.apply(transaction)
-            return True
-
-        if self._write(owned, write):
-            self._count(outcome, self._clock.monotonic() - began)
+    def _settle(self) -> None:
+        """See the batch that is being written stored, or given up with its partition."""
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        owned, outcome = writing.owned, writing.outcome
+        if not self._write(owned, partial(_apply, outcome), writing.done):
+            return
+        self._count(outcome, self._clock.monotonic() - writing.began)
+        if self._is_owned(owned) and outcome.next_offset is not None:
+            owned.unstored = False
             self._source.commit({owned.partition: outcome.next_offset})
             self._spend(owned, outcome)
 
-    def _write(self, owned: Owned, work: Callable[[Transaction], T]) -> T | None:
+    def _is_owned(self, owned: Owned) -> bool:
+        return self._owned.get(owned.partition) is owned
+
+    def _write(
+        self, owned: Owned, work: Callable[[Transaction], T], begun: Future[T] | None = None
+    ) -> T | None:
         """Do work that is the owner's alone; None when the partition is lost or a stop came."""
         partition = owned.partition
         try:
-            return self._transact(work, lambda: self._owned.get(partition) is owned)
+            return self._transact(work, lambda: self._is_owned(owned), begun)
         except StaleEpochError:
             self._metrics.partitions_lost.inc()
             log.warning("%s/%d: another worker owns it now", *partition)
+            if not self._is_owned(owned):
+                return None
             self._forget(partition)
             # Mostly the group takes it away at the next poll. If it does not, then the other one
             # was late: it claimed what it no longer had, and nobody would read the partition.
@@ -241,8 +276,12 @@ class Loop:
 
     def _save_due(self) -> None:
         now = self._clock.monotonic()
-        for owned in tuple(self._owned.values()):
-            if owned.changed and now >= owned.save_at:
+        due = [owned for owned in self._owned.values() if owned.changed and now >= owned.save_at]
+        if due:
+            self._settle()
+        for owned in due:
+            # What is not stored must not be in a snapshot: nobody would read it again.
+            if self._is_owned(owned) and not owned.unstored:
                 self._save(owned)
 
     def _save(self, owned: Owned) -> None:
@@ -262,7 +301,8 @@ class Loop:
             return
         until = self._clock.monotonic() + self._policy.parting_seconds
         for owned in tuple(leaving):
-            if not owned.changed or self._clock.monotonic() + owned.save_took >= until:
+            late = self._clock.monotonic() + owned.save_took >= until
+            if late or not owned.changed or owned.unstored:
                 continue
             # Once and not again: who comes next may have claimed it, and reads what is missing.
             try:
@@ -279,6 +319,7 @@ class Loop:
         if now < self._refresh_at:
             return
         self._refresh_at = now + self._policy.refresh_seconds
+        self._settle()
         for owned in tuple(self._owned.values()):
             self._write(owned, owned.work.refresh)
 
@@ -305,18 +346,26 @@ class Loop:
         except RecoverableError as error:
             self._failed("source", 1, error)
 
-    def _transact(self, work: Callable[[Transaction], T], wanted: Callable[[], bool]) -> T | None:
+    def _once(self, work: Callable[[Transaction], T]) -> T:
+        with self._store.transaction() as transaction:
+            return work(transaction)
+
+    def _transact(
+        self, work: Callable[[Transaction], T], wanted: Callable[[], bool],
+        begun: Future[T] | None = None,
+    ) -> T | None:  # fmt: skip
         """Do `work` in a transaction, again and again while the database is away.
 
-        Returns its result, or None once a stop was asked for or the work is no longer `wanted`.
+        `begun` is the first attempt when that was begun already. Returns the result, or None once a
+        stop was asked for or the work is no longer `wanted`.
         """
         failures = 0
         try:
             while True:
                 try:
-                    with self._store.transaction() as transaction:
-                        return work(transaction)
+                    return begun.result() if begun else self._once(work)
                 except RecoverableError as error:
+                    begun = None
                     if failures == 0:
                         self._source.pause()
                     failures += 1
@@ -342,19 +391,11 @@ class Loop:
             self._clock.wait(self._stop, min(left, self._policy.poll_seconds))
 
 
+def _apply(outcome: Outcome, transaction: Transaction) -> bool:
+    outcome.apply(transaction)
+    return True
+
+
 def _snapshot(work: Work, transaction: Transaction) -> SnapshotInfo | None:
     snapshot = work.snapshot()
     return None if snapshot is None else transaction.snapshots.save(work.ownership, snapshot)
-
-
-def _by_partition(records: Sequence[Record]) -> Mapping[Partition, list[Record]]:
-    """Return each partition's records in order; a source hands them over in long stretches."""
-    parts: dict[Partition, list[Record]] = {}
-    topic, number, part = None, -1, []
-    for record in records:
-        position = record.position
-        if position[1] != number or position[0] != topic:
-            topic, number = position[0], position[1]
-            part = parts.setdefault(record.partition, [])
-        part.append(record)
-    return parts

@@ -1,10 +1,11 @@
 """What the loop keeps of each partition that it owns."""
 
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from detector.events.record import Partition
-from detector.pipeline.process import Work
+from detector.pipeline.process import Outcome, Work
 from detector.stream.policy import LoopPolicy
 
 
@@ -46,6 +47,7 @@ class Owned:
         save_at: Not before then the next snapshot.
         save_took: How long the latest snapshot took, seconds.
         changed: Whether anything came since the last snapshot.
+        unstored: Whether the state holds records whose effects are not stored yet.
         held: Whether it is read no more until somebody looks at it.
     """
 
@@ -56,6 +58,7 @@ class Owned:
     save_at: float
     save_took: float = 0.0
     changed: bool = False
+    unstored: bool = False
     held: bool = False
 
     @property
@@ -67,3 +70,20 @@ class Owned:
         """Note a snapshot that took so many seconds."""
         self.changed, self.save_took = False, took
         self.save_at = now + max(policy.snapshot_seconds, took / policy.snapshot_share - took)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A batch on its way into the database.
+
+    Attributes:
+        owned: The partition that it came from.
+        outcome: What is written.
+        began: When the batch was taken in; loop's seconds.
+        done: The first attempt.
+    """
+
+    owned: Owned
+    outcome: Outcome
+    began: float
+    done: Future[bool]

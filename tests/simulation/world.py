@@ -2,10 +2,13 @@
 
 import random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -42,6 +45,7 @@ class Worker:
         self.asleep = 0
         self.reading: dict[Partition, int] = {}
         self.paused = False
+        self.beside = Beside(world)
         self.turn = Turn(self._run)
 
     def _run(self) -> None:
@@ -51,7 +55,7 @@ class Worker:
         store = Database(self)
         consumer, chance = Consumer(self), random.Random(world.chance.random())
         loop = Loop(
-            consumer, store, processor, clock, metrics, self.stop, world.policy, chance
+            consumer, store, processor, clock, metrics, self.stop, world.policy, chance, self.beside
         )  # fmt: skip
         loop.run()
 
@@ -59,6 +63,49 @@ class Worker:
     def alive(self) -> bool:
         """Whether it still runs."""
         return not self.turn.ended
+
+
+class Beside(Executor):
+    """What the worker writes beside its loop: at once, at a later poll, or when it is waited for.
+
+    In the worker's own thread, so that it can be killed in there.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._latest: Later | None = None
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Later":
+        assert self._latest is None or self._latest.done(), "two at a time"
+        self._latest = Later(partial(work, *args, **kwargs))
+        self.perhaps()
+        return self._latest
+
+    def perhaps(self) -> None:
+        """Let what was submitted happen now, or not yet."""
+        if self._latest is not None and self._world.chance.random() < 0.4:
+            self._latest.happen()
+
+
+class Later(Future[Any]):
+    """Happens once, at the latest when its result is asked for."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        super().__init__()
+        self._work = work
+
+    def happen(self) -> None:
+        """Let it happen, unless it has."""
+        if self.done():
+            return
+        try:
+            self.set_result(self._work())
+        except Exception as error:
+            self.set_exception(error)
+
+    def result(self, timeout: float | None = None) -> Any:
+        self.happen()
+        return super().result(timeout)
 
 
 class Waiting(SetClock):
@@ -85,6 +132,7 @@ class Consumer:
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         worker, world = self._worker, self._worker.world
         worker.turn.step()
+        worker.beside.perhaps()
         world.clock.advance(seconds=0.05)
         if world.happens(world.faults.poll):
             raise RecoverableError("the broker is away")
@@ -177,6 +225,7 @@ class Faults:
     doubt: float = 0.0
     kill_at_commit: float = 0.0
     kill: float = 0.0
+    stop: float = 0.0
     rebalance: float = 0.0
     sleep: float = 0.0
     damage: float = 0.0
@@ -190,8 +239,8 @@ class Faults:
 
         return cls(
             poll=some(0.1), again=some(0.3), begin=some(0.2), commit=some(0.15), doubt=some(0.15),
-            kill_at_commit=some(0.05), kill=some(0.05), rebalance=some(0.08), sleep=some(0.04),
-            damage=some(0.03),
+            kill_at_commit=some(0.05), kill=some(0.05), stop=some(0.03), rebalance=some(0.08),
+            sleep=some(0.04), damage=some(0.03),
         )  # fmt: skip
 
 
@@ -297,6 +346,9 @@ class World:
         if self.happens(self.faults.kill):
             worker.turn.lines = self.chance.randint(0, 60)
             self.note("kills")
+        if self.happens(self.faults.stop):
+            worker.stop.set()
+            self.note("stops")
         if self.happens(self.faults.sleep):
             worker.asleep = self.chance.randint(5, 200)
             self.note("zombies")

@@ -239,6 +239,45 @@ def test_it_stops_while_the_database_is_away() -> None:
     assert stage.source.closed
 
 
+def test_a_batch_that_a_stop_left_unstored_is_in_no_snapshot() -> None:
+    class Back(UnreliableStore):
+        """Away for one outcome, during which a stop is asked for, and there again."""
+
+        @contextmanager
+        def transaction(self) -> Iterator[FakeTransaction]:
+            if self.opened == 2:
+                stage.stop.set()
+                self.fail_before = 1
+            with super().transaction() as transaction:
+                yield transaction
+
+    store = Back()
+    stage = Stage(FakeSource({LOG: log(LOG, 9)}, endless=True), store)
+    stage.loop.run()
+    assert stage.position() == 3
+    kept = store.tables.snapshots.get(LOG, ())
+    assert all(info.offset <= 3 for info, _, _ in kept)
+    Stage(FakeSource({LOG: log(LOG, 9)}), store).loop.run()
+    assert stage.stored() == positions(LOG, *range(9))
+
+
+def test_the_next_batch_is_taken_in_while_one_is_written() -> None:
+    class Slow(FakeStore):
+        """Writes no outcome before the next batch has been taken in."""
+
+        @contextmanager
+        def transaction(self) -> Iterator[FakeTransaction]:
+            if threading.current_thread() is not threading.main_thread():
+                first = not stage.stored()
+                eventually(lambda: len(stage.processor.processed) > 3 or not first)
+            with super().transaction() as transaction:
+                yield transaction
+
+    stage = Stage(FakeSource({LOG: log(LOG, 9)}), Slow())
+    stage.loop.run()
+    assert stage.stored() == positions(LOG, *range(9))
+
+
 def test_any_other_error_stops_the_worker_and_stores_nothing() -> None:
     stage = Stage(FakeSource({LOG: log(LOG, 5)}))
     stage.source.failure = ValueError("a defect")
