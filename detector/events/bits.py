@@ -83,3 +83,18 @@ def word_at(_: Any, data: Any, at: Any) -> Any:
         return builder.bswap(word) if sys.byteorder == "big" else word
 
     return _types.uint64(_types.CPointer(_types.uint8), _types.int64), generate
+
+
+@_instruction
+def copy_bytes(_: Any, target: Any, at: Any, source: Any, begin: Any, size: Any) -> Any:
+    """Copy `size` bytes from `source[begin]` on to `target[at]` on, pointers that do not overlap."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        target, at, source, begin, size = arguments
+        places = builder.gep(target, [at]), builder.gep(source, [begin])
+        byte, length, flag = ir.IntType(8).as_pointer(), _WORD, ir.IntType(1)
+        kind = ir.FunctionType(ir.VoidType(), [byte, byte, length, flag])
+        copy = builder.module.declare_intrinsic("llvm.memcpy", [byte, byte, length], kind)
+        builder.call(copy, [*places, size, flag(0)])
+
+    return _types.void(target, _types.int64, source, _types.int64, _types.int64), generate

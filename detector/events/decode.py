@@ -6,7 +6,7 @@ What it lets through has the known shape only, so it is shallow, finite and vali
 Everything else (unknown fields, envelopes, anything broken) goes the careful way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from detector.events import packed
 from detector.events.cloudevents import CloudEvent, announces, from_headers, structured
 from detector.events.flat import read_flat
+from detector.events.json_event import PADDING
 from detector.events.limits import Limits
 from detector.events.located import LocatedEvent
 from detector.events.model import Input, Output, PredictionEvent
 from detector.events.reasons import Reason
 from detector.events.record import DeadLetter, Record
+from detector.events.records import Records
 from detector.events.sanitise import PARSE_ERRORS, check_nul, check_text, refusal
 from detector.events.scan import CLEAN, scan
 from detector.events.stretch import EventStretch, Origin, parse_event
@@ -77,27 +79,29 @@ class Decoder:
 
     def decode(self, record: Record) -> PredictionEvent:
         """Return the event that the record holds; raises `DecodeError` and nothing else."""
-        return self._decode(record, int(self._ceilings([record])[0]))
+        return self._decode(record, int(self._ceilings(Records.of([record]).columns.times)[0]))
 
     def decode_all(self, records: Sequence[Record]) -> Decoded:
         """Decode every record, neighbours of a bad one too; raises nothing over content.
 
         The clock, if there is one, is asked once.
         """
-        many = len(records) >= FEWEST_FLAT
-        rows = read_flat([_flat(record) if many else b"" for record in records], self._limits)
-        ceilings = self._ceilings(records)
+        records = Records.of(records)
+        longest = self._max_bytes if len(records) >= FEWEST_FLAT else 0
+        rows = read_flat(records.texts(longest, _is_flat, PADDING), self._limits)
+        ceilings = self._ceilings(records.columns.times)
         flat = rows.taken & (rows.time_ms >= self._earliest) & (rows.time_ms <= ceilings)
         made: dict[int, LocatedEvent] = {}
         dead: dict[int, DeadLetter] = {}
         clean: frozenset[int] | None = None
-        for at in np.flatnonzero(~flat).tolist():
-            record, ceiling = records[at], int(ceilings[at])
+        others = np.flatnonzero(~flat)
+        for at, record in zip(others.tolist(), records.take(others), strict=True):
+            ceiling = int(ceilings[at])
             body = record.value
             try:
                 if body and body[0] in _PACKED and self._is_bare(record, len(body)):
                     if clean is None:
-                        clean = self._clean(records)
+                        clean = self._clean(others, records.take(others))
                     event = self._packed(body, ceiling, at in clean)
                 else:
                     event = self._decode(record, ceiling)
@@ -108,25 +112,24 @@ class Decoder:
                 made[at] = _tuple(LocatedEvent, (record.position, event))
         usable = np.ones(len(records), dtype=np.bool_)
         usable[list(dead)] = False
-        events = EventStretch(Origin(tuple(records), rows, flat, made), np.flatnonzero(usable))
+        events = EventStretch(Origin(records, rows, flat, made), np.flatnonzero(usable))
         return Decoded(events, list(dead.values()), self._unknown.drain())
 
     def _is_bare(self, record: Record, size: int) -> bool:
         """Return whether nothing but the body of a record has to be looked at."""
         return not record.headers and record.fault is None and size <= self._max_bytes
 
-    def _ceilings(self, records: Sequence[Record]) -> NDArray[np.int64]:
-        """Return (n,) the latest time that an event of each record may have."""
+    def _ceilings(self, stamps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (n,) the latest time that an event may have whose record has each (n,) stamp."""
         horizon, future = self._horizon(), self._limits.future_ms
-        stamps = np.array([_stamp(record) for record in records], dtype=np.int64)
         bounded = (stamps >= 0) & (stamps < horizon - future)
         return np.where(bounded, stamps + future, horizon)
 
-    def _clean(self, records: Sequence[Record]) -> frozenset[int]:
-        """Return which records are plain MessagePack with nothing in it to look at again."""
+    def _clean(self, places: NDArray[np.intp], records: Iterable[Record]) -> frozenset[int]:
+        """Return the places of plain MessagePack with nothing in it to look at again."""
         found = {
             at: body
-            for at, record in enumerate(records)
+            for at, record in zip(places.tolist(), records, strict=True)
             if (body := record.value) and body[0] in _PACKED and self._is_bare(record, len(body))
         }
         codes = scan(list(found.values()), self._limits.max_depth)
@@ -278,17 +281,9 @@ class Decoder:
             raise DecodeError(Reason.TOO_MANY_CLASSES, f"{root}.output.scores", detail)
 
 
-def _flat(record: Record) -> bytes:
-    """Return the body of what may be a plain event; nothing for what cannot be one."""
-    if record.fault is not None or (record.headers and announces(record.headers)):
-        return b""
-    return record.value or b""
-
-
-def _stamp(record: Record) -> int:
-    """Return the record's timestamp; -1, as Kafka writes it, where a producer gave none."""
-    stamp = record.timestamp_ms
-    return -1 if stamp is None else stamp
+def _is_flat(record: Record) -> bool:
+    """Return whether the body may be a plain event."""
+    return record.fault is None and not (record.headers and announces(record.headers))
 
 
 def _milliseconds(time: datetime, root: str) -> int:

@@ -4,15 +4,14 @@ Most records of a log are alike: known fields, ASCII, a row of numbers. Those ar
 others, and all that are wrong, are left to `decode.py`, with which this agrees bit for bit.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.flat_columns import empty_columns, fill_columns
-from detector.events.json_event import PADDING
 from detector.events.limits import Limits
+from detector.events.records import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class FlatRows:
 
     Attributes:
         taken: (n,) whether the record could be read here.
-        text: What the spans below point into: the bodies, a zero byte behind each.
+        text: What the spans below point into: the texts, a zero byte behind each.
         time_ms: (n,) event times, UTC milliseconds, not yet held against any limit.
         tenant: (n, 2) where `tenant_id` begins and ends in `text`; begin is -1 where it is absent.
         model: (n, 2) the same of `model_id`.
@@ -37,7 +36,7 @@ class FlatRows:
     """
 
     taken: NDArray[np.bool_]
-    text: bytes
+    text: NDArray[np.uint8]
     time_ms: NDArray[np.int64]
     tenant: NDArray[np.int64]
     model: NDArray[np.int64]
@@ -51,8 +50,10 @@ class FlatRows:
     lone: NDArray[np.float64]
 
 
-def read_flat(bodies: Sequence[bytes], limits: Limits) -> FlatRows:
-    """Return the columns of those bodies that are ordinary plain JSON events.
+def read_flat(texts: Texts, limits: Limits) -> FlatRows:
+    """Return the columns of those texts that are ordinary plain JSON events.
+
+    `PADDING` zero bytes at least stand in the end of them, and none is longer than is allowed.
 
     Not taken, among others: texts with escapes or beyond ASCII, inputs other than `features`,
     scores by name, unknown fields, keys given twice, empty objects, and what `read_number`,
@@ -60,12 +61,6 @@ def read_flat(bodies: Sequence[bytes], limits: Limits) -> FlatRows:
     accept but for its time, with the values that `assemble` would make of it. Raises nothing over
     content.
     """
-    sizes = np.fromiter(map(len, bodies), dtype=np.int64, count=len(bodies))
-    if len(sizes) and sizes.max() > limits.max_bytes:
-        bodies = [body if len(body) <= limits.max_bytes else b"" for body in bodies]
-        sizes[sizes > limits.max_bytes] = 0
-    text = b"\0".join([*bodies, bytes(PADDING)])
-    data = np.frombuffer(text, dtype=np.uint8)
-    columns = empty_columns(len(sizes))
-    cells = fill_columns(data, sizes, limits, columns)
-    return FlatRows(text=text, cells=cells, **columns._asdict())
+    columns = empty_columns(len(texts.sizes))
+    cells = fill_columns(texts.data, texts.sizes, limits, columns)
+    return FlatRows(text=texts.data, cells=cells, **columns._asdict())

@@ -1,5 +1,6 @@
 """A log record as a source hands it over, before anything is known about its content."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +69,19 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     def next_offset(self) -> int:
         """The offset to resume at once this record's effects are stored."""
         return self.position.offset + 1
+
+
+def by_partition(records: Sequence[Record]) -> Mapping[Partition, list[Record]]:
+    """Return each partition's records in order; a source hands them over in long stretches."""
+    parts: dict[Partition, list[Record]] = {}
+    topic, number, part = None, -1, []
+    for record in records:
+        position = record.position
+        if position[1] != number or position[0] != topic:
+            topic, number = position[0], position[1]
+            part = parts.setdefault(record.partition, [])
+        part.append(record)
+    return parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.flat import FlatRows, read_flat
+from detector.events.json_event import PADDING
 from detector.events.limits import Limits
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey, PredictionEvent
-from detector.events.record import Record
+from detector.events.records import Records, Texts
 
 parse_event = msgspec.json.Decoder(PredictionEvent).decode
 """The strict parse of a plain event, which refuses unknown fields."""
@@ -33,7 +34,7 @@ class Origin:
         made: The other events by their record's number.
     """
 
-    records: Sequence[Record]
+    records: Records
     rows: FlatRows
     flat: NDArray[np.bool_]
     made: Mapping[int, LocatedEvent]
@@ -41,7 +42,7 @@ class Origin:
     @cached_property
     def text(self) -> str:
         """The records' bodies, which are ASCII wherever a column points into them."""
-        return self.rows.text.decode("latin-1")
+        return str(self.rows.text.data, "latin-1")
 
     @cached_property
     def models(self) -> list[ModelKey]:
@@ -71,8 +72,10 @@ class EventStretch(Sequence[LocatedEvent]):
         if isinstance(events, EventStretch):
             return events
         count = len(events)
-        rows = read_flat([b""] * count, Limits())
-        return cls(Origin((), rows, rows.taken, dict(enumerate(events))), np.arange(count))
+        # Columns of nothing, beside which all events are made.
+        texts = Texts(np.zeros(count + PADDING, np.uint8), np.zeros(count, np.int64))
+        rows, nothing = read_flat(texts, Limits()), Records.of(())
+        return cls(Origin(nothing, rows, rows.taken, dict(enumerate(events))), np.arange(count))
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -155,8 +158,7 @@ class EventStretch(Sequence[LocatedEvent]):
         records = self._origin.records
         if not records:
             return np.array([made.position.offset for made in self.made_events], dtype=np.int64)
-        offsets = [records[place].position[2] for place in self._places.tolist()]
-        return np.array(offsets, dtype=np.int64)
+        return records.columns.offsets[self._places]
 
     @cached_property
     def time_ms(self) -> NDArray[np.int64]:

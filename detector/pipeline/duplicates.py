@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
+import numpy as np
 
 from detector.events.place import REPLAY_HEADER, SOURCE_HEADER, header_place, place_header
 from detector.events.record import Partition, Position, Record
+from detector.events.records import Records
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +51,20 @@ class SourcePositions:
         self._highest: dict[Partition, int] = {}
         self._replays: dict[bytes, None] = {}
 
-    def fresh(self, records: Sequence[Record]) -> Sequence[Record]:
+    def fresh(self, records: Sequence[Record]) -> Records:
         """Return the records that are not repeats of earlier ones, in order."""
-        if not any(record.headers for record in records):
+        records = Records.of(records)
+        columns = records.columns
+        odd = np.flatnonzero(columns.odd)
+        made: list[Record] = columns.made[odd].tolist()
+        stale = [not self._is_fresh(record) for record in made]
+        if not any(stale):
             return records
-        return [record for record in records if not record.headers or self._is_fresh(record)]
+        return records.take(np.delete(np.arange(len(records)), odd[stale]))
 
     def _is_fresh(self, record: Record) -> bool:
+        if not record.headers:
+            return True
         # What was sent again carries the place of the dead letter; where that had been copied from
         # says nothing any more.
         replayed = header_place(record, REPLAY_HEADER)

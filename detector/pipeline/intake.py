@@ -9,7 +9,8 @@ from detector.events.decode import Decoder
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.events.reasons import Reason
-from detector.events.record import DeadLetter, Record
+from detector.events.record import DeadLetter
+from detector.events.records import Records
 from detector.events.stretch import EventStretch
 from detector.kit.errors import DecodeError
 from detector.pipeline.detect import Detection, Detections
@@ -45,7 +46,7 @@ class Intake:
         self._detection = detection
         self.copies = SourcePositions()
 
-    def take(self, records: Sequence[Record]) -> Taken:
+    def take(self, records: Records) -> Taken:
         """Update detection with the records, in order."""
         fresh = self.copies.fresh(records)
         decoded = self._decoder.decode_all(fresh)
@@ -60,7 +61,7 @@ class Intake:
         )
 
     def _admitted(
-        self, events: EventStretch, records: Sequence[Record]
+        self, events: EventStretch, records: Records
     ) -> tuple[EventStretch, list[DeadLetter]]:
         """Refuse the events of models for which there is no room."""
         groups = events.by_model

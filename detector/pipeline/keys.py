@@ -6,14 +6,16 @@ will not, unless there is one partition only.
 """
 
 import logging
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import numpy as np
+
 from detector.events.located import LocatedEvent
 from detector.events.model import ClientKey
 from detector.events.record import Record
+from detector.events.records import Records
 from detector.kit.metrics import StreamMetrics
 
 log = logging.getLogger(__name__)
@@ -84,11 +86,12 @@ class KeyPurity:
             # A topic may get partitions while it is read.
             self._split = self._number not in (None, records[0].position.partition)
             self._number = records[0].position.partition
+        offsets = Records.of(records).columns.offsets
         first, stride = self._turn, self._stride
         self._turn = (first - len(events)) % stride
         for located in events[first::stride]:
             offset = located.position.offset
-            at = bisect_left(records, offset, key=_offset)
+            at = int(np.searchsorted(offsets, offset))
             self.see(located.event.client, records[at].key)
 
     def see(self, client: ClientKey, key: bytes | None) -> None:
@@ -145,10 +148,6 @@ def unkeyed(purity: KeyPurity) -> str:
         f"the topic is not keyed by client: {purity.share:.1%} of {purity.events:,} events have "
         f"the key that their client had first{example}"
     )
-
-
-def _offset(record: Record) -> int:
-    return record.position.offset
 
 
 def _number(name: bytes) -> int:

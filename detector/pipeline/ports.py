@@ -25,16 +25,21 @@ class Poll:
     """What one poll of a source yields.
 
     Attributes:
-        records: In order within each partition.
+        shares: The records of each partition that has some, in order.
         assigned: Partitions newly given to this reader; they stay paused until `start`ed.
         revoked: Partitions taken away; nothing may be written for them any more.
         ended: The source is finite and exhausted.
     """
 
-    records: Sequence[Record] = ()
+    shares: Mapping[Partition, Sequence[Record]] = field(default_factory=dict)
     assigned: tuple[Partition, ...] = ()
     revoked: tuple[Partition, ...] = ()
     ended: bool = False
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The records of all partitions."""
+        return [record for share in self.shares.values() for record in share]
 
 
 class Source(Protocol):

@@ -7,14 +7,16 @@ very record at which it was before, so that the state comes out the same.
 """
 
 import logging
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from detector.events.decode import Decoder
 from detector.events.model import ModelKey
 from detector.events.record import Partition, Record
+from detector.events.records import Records
 from detector.kit.clock import Clock
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import Detection
@@ -167,17 +169,16 @@ class PartitionWork:
 
     def process(self, records: Sequence[Record]) -> BatchOutcome:
         """Take in records that follow on what came before; those that came already are passed."""
-        if self._next is not None and records[0].position.offset < self._next:
-            records = records[_before(records, self._next) :]
-        if not records:
-            return self._outcome(records, 0)
+        fresh = Records.of(records)
+        if self._next is not None:
+            fresh = fresh[_before(fresh, self._next) :]
         count = 0
-        if self._stored is not None and records[0].position.offset < self._stored:
-            count = _before(records, self._stored)
-            self._replay(records[:count])
-        return self._outcome(records[count:], count)
+        if self._stored is not None:
+            count = _before(fresh, self._stored)
+            self._replay(fresh[:count])
+        return self._outcome(fresh[count:], count)
 
-    def _replay(self, records: Sequence[Record]) -> None:
+    def _replay(self, records: Records) -> None:
         begin = 0
         for adoption in sorted(self._again):
             end = max(_before(records, adoption.offset), begin)
@@ -195,14 +196,14 @@ class PartitionWork:
         elif self._detection.digests().get(adoption.model) != adoption.digest:
             self._detection.adopt(adoption.model, reference)
 
-    def _take(self, records: Sequence[Record]) -> Taken:
+    def _take(self, records: Records) -> Taken:
         if not records:
             return Taken()
         taken = self._intake.take(records)
         self._next = records[-1].next_offset
         return taken
 
-    def _outcome(self, records: Sequence[Record], replayed: int) -> BatchOutcome:
+    def _outcome(self, records: Records, replayed: int) -> BatchOutcome:
         before, pending = self._unwritten(records)
         taken = self._take(records)
         if self._parts.keys is not None and records:
@@ -224,9 +225,7 @@ class PartitionWork:
             at=self._parts.clock.now(),
         )
 
-    def _unwritten(
-        self, records: Sequence[Record]
-    ) -> tuple[NewSnapshot | None, Sequence[Adoption]]:
+    def _unwritten(self, records: Records) -> tuple[NewSnapshot | None, Sequence[Adoption]]:
         """Return what the first outcome that is written must write too, once."""
         if not records:
             return None, ()
@@ -291,6 +290,6 @@ class PartitionWork:
         )
 
 
-def _before(records: Sequence[Record], offset: int) -> int:
+def _before(records: Records, offset: int) -> int:
     """Return how many of the records, in order, stand before an offset."""
-    return bisect_left(records, offset, key=lambda record: record.position.offset)
+    return int(np.searchsorted(records.columns.offsets, offset))

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 import kafka
+import numpy as np
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
 from kafka.protocol.consumer import IsolationLevel
@@ -24,6 +25,7 @@ from kafka.record.legacy_records import LegacyRecordBatch
 
 from detector.events.reasons import Reason
 from detector.events.record import Fault, Partition, Position, Record
+from detector.events.records import Records
 from detector.kit.errors import ConfigurationError
 from detector.sources.batches import BatchHeader, DamagedBatchError, records_of
 from detector.sources.codecs import Codec, TooLargeError, UndecodableError, decompress
@@ -75,8 +77,7 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
         self.bytes_read = sum(frame.end - frame.begin for frame in self._frames)
         self._reached = fetch_offset
         self._pieces = self._wanted()
-        self._ready: list[Record] = []
-        self._taken = 0
+        self._ready = Records.of(())
 
     def take(self, n: int | None = None) -> list["Share"]:
         """Hand this share to kafka-python's caller, whole and once, unless nothing is in it."""
@@ -93,30 +94,32 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
         self.drain()
         return [self] if self._frames else []
 
-    def records(self, most: int) -> list[Record]:
-        """Make the next records, in order; fewer than `most` only at the end."""
-        made: list[Record] = []
-        while len(made) < most:
-            if self._taken == len(self._ready):
-                self._taken, self._ready = 0, next(self._pieces, [])
-                if not self._ready:
-                    break
-            end = min(self._taken + most - len(made), len(self._ready))
-            made += self._ready[self._taken : end]
-            self._taken, self._reached = end, made[-1].next_offset
-        return made
+    def records(self, most: int) -> Records:
+        """Read the next records, in order; fewer than `most` only at the end."""
+        pieces: list[Records] = []
+        left = most
+        while left > 0:
+            ready = self._ready or next(self._pieces, None)
+            if ready is None:
+                break
+            piece, self._ready = ready[:left], ready[left:]
+            left -= len(piece)
+            self._reached = int(piece.columns.offsets[-1]) + 1
+            pieces.append(piece)
+        return Records.joined(pieces) if pieces else Records.of(())
 
-    def _wanted(self) -> Iterator[list[Record]]:
+    def _wanted(self) -> Iterator[Records]:
         """Pieces from the position on that was asked for; a batch may begin before it."""
         first, before = self.fetch_offset, True
         for piece in chain.from_iterable(map(self._read, self._frames)):
-            if before and piece and piece[0].position.offset < first:
-                piece[:] = [record for record in piece if record.position.offset >= first]
-            if piece:
+            wanted = piece
+            if before:
+                wanted = piece[int(np.searchsorted(piece.columns.offsets, first)) :]
+            if wanted:
                 before = False
-                yield piece
+                yield wanted
 
-    def _read(self, frame: Frame) -> Iterator[list[Record]]:
+    def _read(self, frame: Frame) -> Iterator[Records]:
         header = frame.header
         try:
             if isinstance(header, DamagedBatchError):
@@ -125,12 +128,12 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
             yield from (self._read_batch if newest else self._read_legacy)(frame, header)
         except TooLargeError:
             what = f"it expands beyond {self._max_batch_bytes} bytes"
-            yield [self._faulty(frame, Reason.DECOMPRESSION_BOMB, what)]
+            yield self._faulty(frame, Reason.DECOMPRESSION_BOMB, what)
         except (DamagedBatchError, UndecodableError, *UNREADABLE) as error:
             what = str(error) or error.__class__.__name__
-            yield [self._faulty(frame, Reason.DAMAGED_BATCH, what)]
+            yield self._faulty(frame, Reason.DAMAGED_BATCH, what)
 
-    def _read_batch(self, frame: Frame, batch: DefaultRecordBatch) -> Iterator[list[Record]]:
+    def _read_batch(self, frame: Frame, batch: DefaultRecordBatch) -> Iterator[Records]:
         if not self._is_hidden(batch):
             header, size = _header(self._partition, batch), batch.HEADER_STRUCT.size
             if batch.compression_type == Codec.NONE:
@@ -150,7 +153,7 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
                 return True
         return bool(batch.is_control_batch)
 
-    def _read_legacy(self, frame: Frame, batch: LegacyRecordBatch) -> Iterator[list[Record]]:
+    def _read_legacy(self, frame: Frame, batch: LegacyRecordBatch) -> Iterator[Records]:
         """Read a message of format 0 or 1, or the set of messages that it wraps."""
         if batch.compression_type:
             plain = self._plain(batch.compression_type, _legacy_value(batch, frame.content))
@@ -159,12 +162,13 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
             if not message.validate_crc():
                 raise DamagedBatchError(f"the checksum of offset {message.offset} is wrong")
             position = Position(*self._partition, message.offset)
-            yield [Record(position, message.value, message.key, (), message.timestamp)]
+            record = Record(position, message.value, message.key, (), message.timestamp)
+            yield Records.of([record])
 
     def _plain(self, codec: int, data: memoryview) -> bytes:
         return decompress(Codec(codec), data, self._max_batch_bytes)
 
-    def _faulty(self, frame: Frame, reason: Reason, what: str) -> Record:
+    def _faulty(self, frame: Frame, reason: Reason, what: str) -> Records:
         last = max(frame.last_offset, self.fetch_offset)
         # A legacy wrapper carries its last offset only; what was handed over lies before.
         first = min(max(frame.base_offset, self._reached), last)
@@ -172,7 +176,7 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
         batch = f"the batch of offsets {first} to {last} ({frame.codec_name}, {size} bytes)"
         kept = bytes(frame.content[:_KEPT_BYTES])
         fault = Fault(reason, f"{batch}: {what}", size)
-        return Record(Position(*self._partition, last), kept, fault=fault)
+        return Records.of([Record(Position(*self._partition, last), kept, fault=fault)])
 
 
 def _header(partition: Partition, batch: DefaultRecordBatch) -> BatchHeader:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import zstandard
 
-from detector.events.record import Partition, Position, Record
+from detector.events.record import Partition, Position, Record, by_partition
 from detector.kit.errors import ConfigurationError, DamagedLogError
 from detector.pipeline.ports import Poll
 from detector.sources.compression import STDIN, LogFile
@@ -76,7 +76,7 @@ class FileSource:
                 raise
             self._damage = damage  # after what stands before it was handed over
         self._report()
-        return Poll(records=records, ended=self._current is None and not self._waiting)
+        return Poll(by_partition(records), ended=self._current is None and not self._waiting)
 
     def _open_next(self) -> bool:
         """Make sure that a file is open; False when none is left or the next is not started."""

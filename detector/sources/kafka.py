@@ -20,6 +20,7 @@ from kafka.errors import (
 )
 
 from detector.events.record import Partition, Record
+from detector.events.records import Records
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.ports import Poll
 from detector.sources.fetched import Share, read_bounded
@@ -210,7 +211,7 @@ class KafkaSource:
             self._forget(TopicPartition(*partition))
         return Poll(self._current(taken), assigned, revoked)
 
-    def _take(self, wanted: int) -> list[tuple[TopicPartition, list[Record]]]:
+    def _take(self, wanted: int) -> list[tuple[TopicPartition, Records]]:
         """Take records out of the shares that came, up to so many; none while paused."""
         taken = []
         while wanted and self._shares and not self._paused:
@@ -240,14 +241,14 @@ class KafkaSource:
                 with suppress(IllegalStateError):
                     self._consumer.resume(place)
 
-    def _current(self, taken: list[tuple[TopicPartition, list[Record]]]) -> list[Record]:
+    def _current(self, taken: list[tuple[TopicPartition, Records]]) -> Mapping[Partition, Records]:
         """Leave out what was fetched before a rebalance: it belongs to nobody after it."""
-        current: list[Record] = []
+        current: dict[TopicPartition, list[Records]] = {}
         for place, records in taken:
             if records and place in self._read_to:
-                current += records
-                self._read_to[place] = records[-1].next_offset
-        return current
+                current.setdefault(place, []).append(records)
+                self._read_to[place] = int(records.columns.offsets[-1]) + 1
+        return {_partition(place): Records.joined(pieces) for place, pieces in current.items()}
 
     def _forget(self, place: TopicPartition) -> None:
         self._drop(place)

@@ -17,7 +17,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from detector.events.reasons import Reason
-from detector.events.record import Fault, Partition, Position, Record
+from detector.events.record import Fault, Partition, Position, Record, by_partition
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.ports import Poll
 from detector.sources.kafka import KafkaSettings, read_at
@@ -153,7 +153,7 @@ class LibrdkafkaSource:
             self._read_to.pop(partition, None)
             self._idle.discard(partition)
         records = self._records(messages)
-        return Poll(records, assigned, revoked)
+        return Poll(by_partition(records), assigned, revoked)
 
     def _more(self, most: int) -> Sequence[Message]:
         """Return what has come beside the first message, which an error must not cost."""

@@ -36,7 +36,6 @@ from detector.pipeline.ports import Poll, Source, Store, Transaction
 from detector.pipeline.process import Outcome, Processor, Work
 from detector.stream.owned import LetterBudget, Owned, Writing
 from detector.stream.policy import LoopPolicy
-from detector.stream.shares import by_partition
 from detector.stream.stats import Stats, report
 
 log = logging.getLogger(__name__)
@@ -100,11 +99,11 @@ class Loop:
         poll = self._poll(0.0 if self._writing else self._policy.poll_seconds)
         leaving = [self._owned[p] for p in poll.revoked if p in self._owned]
         self._take_changes(poll)
-        if leaving or not poll.records:
+        if leaving or not poll.shares:
             self._settle()
         self._part(leaving)
         self._claim_assigned()
-        for partition, records in by_partition(poll.records).items():
+        for partition, records in poll.shares.items():
             owned = self._owned.get(partition)
             if self._stop.is_set():
                 break

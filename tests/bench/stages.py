@@ -70,7 +70,7 @@ class WholeLog:
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records; ended with the last one."""
         polled = self._inner.poll(min(max_records, max(self._left, 1)), timeout_s)
-        self._left -= len(polled.records)
+        self._left -= sum(map(len, polled.shares.values()))
         return replace(polled, ended=self._left <= 0)
 
     def start(self, partition: Partition, offset: int | None) -> int | None:
@@ -164,8 +164,8 @@ def _read(log: Log, handle: Handler) -> Speed:
         polled = source.poll(BATCH, POLL_SECONDS)
         for partition in polled.assigned:
             source.start(partition, 0)
-        if polled.records:
-            handle(polled.records)
+        for records in polled.shares.values():
+            handle(records)
         ended = polled.ended
     speed = source.stopwatch.speed()
     source.close()

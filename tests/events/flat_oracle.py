@@ -8,10 +8,12 @@ from detector.events.assemble import assemble
 from detector.events.batch import ColumnTable
 from detector.events.decode import Decoder
 from detector.events.flat import FlatRows, read_flat
+from detector.events.json_event import PADDING
 from detector.events.limits import Limits
 from detector.events.located import LocatedEvent
 from detector.events.model import PredictionEvent
 from detector.events.record import Position, Record
+from detector.events.records import Records, Texts
 
 ANY_TIME = {"earliest_ms": -(2**63), "latest_ms": 2**63}
 """Limits for tests that leave times alone, as the compiled reader does."""
@@ -19,7 +21,13 @@ ANY_TIME = {"earliest_ms": -(2**63), "latest_ms": 2**63}
 
 def text_of(rows: FlatRows, span: np.ndarray) -> str | None:
     begin, end = span.tolist()
-    return None if begin < 0 else rows.text[begin:end].decode()
+    return None if begin < 0 else rows.text[begin:end].tobytes().decode()
+
+
+def texts_of(bodies: Sequence[bytes], limits: Limits) -> Texts:
+    """The bodies as the compiled reader takes them."""
+    records = [Record(Position("log", 0, at), body) for at, body in enumerate(bodies)]
+    return Records.of(records).texts(limits.max_bytes, lambda _: True, PADDING)
 
 
 def bits(values: np.ndarray) -> list[int]:
@@ -31,7 +39,7 @@ def bits(values: np.ndarray) -> list[int]:
 def agree(bodies: Sequence[bytes], limits: Limits | None = None) -> FlatRows:
     """Read the bodies; raise `AssertionError` unless the decoder says the same of those taken."""
     limits = limits or Limits(**ANY_TIME)
-    rows = read_flat(bodies, limits)
+    rows = read_flat(texts_of(bodies, limits), limits)
     assert len(rows.taken) == len(rows.starts) - 1 == len(bodies)
     decoder, last = Decoder(limits), None
     for at in np.flatnonzero(rows.taken).tolist():

@@ -14,7 +14,7 @@ from detector.events.batch import MAX_CLASSES
 from detector.events.flat import read_flat
 from detector.events.limits import Limits
 from tests.bench.traffic import bodies
-from tests.events.flat_oracle import ANY_TIME, agree, text_of
+from tests.events.flat_oracle import ANY_TIME, agree, text_of, texts_of
 from tests.events.fuzz_flat import SEEDS, mutated
 
 EVENT: Mapping[str, Any] = {
@@ -203,9 +203,9 @@ def test_no_records_make_no_rows() -> None:
 
 def test_how_records_are_cut_into_calls_changes_nothing() -> None:
     texts = [body(**FULL), body(client_id="c-2", input={"features": [7, 8, 9]}), *SEEDS]
-    whole = read_flat(texts, Limits())
+    whole = read_flat(texts_of(texts, Limits()), Limits())
     for at in np.flatnonzero(whole.taken).tolist():
-        alone = read_flat(texts[at : at + 1], Limits())
+        alone = read_flat(texts_of(texts[at : at + 1], Limits()), Limits())
         assert alone.taken.all()
         assert text_of(alone, alone.client[0]) == text_of(whole, whole.client[at])
         assert alone.labels[0] == whole.labels[at]

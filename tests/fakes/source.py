@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from detector.events.record import Partition, Record
+from detector.events.record import Partition, Record, by_partition
 from detector.pipeline.ports import Poll
 
 
@@ -41,7 +41,9 @@ class FakeSource:
             or bool(self._waiting)
             or any(map(self._rest, self._next.keys() - self._held))
         )
-        return Poll(records, assigned, revoked, not (left or self._endless or self._paused))
+        return Poll(
+            by_partition(records), assigned, revoked, not (left or self._endless or self._paused)
+        )
 
     def _take(self, max_records: int) -> list[Record]:
         taken: list[Record] = []

@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from detector.events.decode import Decoder
-from detector.events.record import Partition, Record
+from detector.events.record import Partition, Record, by_partition
 from detector.kit.errors import RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import build_detection
@@ -152,7 +152,7 @@ class Consumer:
             if batch:
                 worker.reading[partition] = max(worker.reading[partition], batch[-1].next_offset)
             records += batch
-        return Poll(records, assigned, revoked)
+        return Poll(by_partition(records), assigned, revoked)
 
     def start(self, partition: Partition, offset: int | None) -> None:
         self._worker.turn.step()

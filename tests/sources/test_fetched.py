@@ -43,7 +43,7 @@ def opened(*batches: bytes, first: int = 0) -> Share:
 
 
 def read(*batches: bytes, first: int = 0) -> list[Record]:
-    return opened(*batches, first=first).records(1 << 20)
+    return list(opened(*batches, first=first).records(1 << 20))
 
 
 def values(records: Sequence[Record]) -> list[bytes | None]:
