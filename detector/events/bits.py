@@ -87,7 +87,7 @@ def word_at(_: Any, data: Any, at: Any) -> Any:
 
 @_instruction
 def copy_bytes(_: Any, target: Any, at: Any, source: Any, begin: Any, size: Any) -> Any:
-    """Copy `size` bytes from `source[begin]` on to `target[at]` on, pointers that do not overlap."""
+    """Copy `size` bytes from `source[begin]` on to `target[at]` on; they do not overlap."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
         target, at, source, begin, size = arguments
