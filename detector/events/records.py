@@ -62,21 +62,39 @@ class Records(Sequence[Record]):
         """Return records that are made already, of any partitions, with their columns."""
         if isinstance(records, Records):
             return records
-        count = len(records)
-        values = [record.value or b"" for record in records]
-        ends = np.cumsum(np.fromiter(map(len, values), np.int64, count))
-        made = np.empty(count, dtype=np.object_)
-        made[:] = records
-        columns = Columns(
-            offsets=np.array([record.position.offset for record in records], dtype=np.int64),
-            times=np.array([_time(record) for record in records], dtype=np.int64),
-            keys=np.full((count, 2), NULL, dtype=np.int64),
-            values=np.stack([np.concatenate([[0], ends])[:count], ends], axis=1),
-            memory=np.zeros(count, dtype=np.int64),
-            odd=np.ones(count, dtype=np.bool_),
-            made=made,
+        packed = cls.packed(
+            Partition("", 0),
+            [record.position.offset for record in records],
+            [_time(record) for record in records],
+            repeat(None, len(records)),
+            [record.value for record in records],
         )
-        return cls(Partition("", 0), columns, (b"".join(values),))
+        packed.columns.odd[:] = True
+        packed.columns.made[:] = records
+        return packed
+
+    @classmethod
+    def packed(
+        cls,
+        partition: Partition,
+        offsets: Sequence[int],
+        times: Sequence[int],
+        keys: Iterable[bytes | None],
+        values: Iterable[bytes | None],
+    ) -> "Records":
+        """Return records without headers, of which everything but the place is given for each."""
+        memory, key_spans = _in_a_row(keys, 0)
+        more, value_spans = _in_a_row(values, len(memory))
+        columns = Columns(
+            offsets=np.array(offsets, dtype=np.int64),
+            times=np.array(times, dtype=np.int64),
+            keys=key_spans,
+            values=value_spans,
+            memory=np.zeros(len(offsets), dtype=np.int64),
+            odd=np.zeros(len(offsets), dtype=np.bool_),
+            made=np.full(len(offsets), None, dtype=np.object_),
+        )
+        return cls(partition, columns, (memory + more,) if memory else (more,))
 
     @classmethod
     def joined(cls, pieces: Sequence["Records"]) -> "Records":
@@ -194,6 +212,16 @@ def _copy(memory: Any, spans: Any, sizes: Any, data: Any, at: int) -> int:
         data[at + sizes[i]] = 0
         at += sizes[i] + 1
     return at
+
+
+def _in_a_row(fields: Iterable[bytes | None], first: int) -> tuple[bytes, NDArray[np.int64]]:
+    """Return the fields one behind the other, and where each begins and ends from `first` on."""
+    given = list(fields)
+    some = [field or b"" for field in given]
+    ends = first + np.cumsum(np.fromiter(map(len, some), np.int64, len(some)))
+    spans = np.stack([np.concatenate([[first], ends])[: len(ends)], ends], axis=1)
+    spans[[field is None for field in given], 1] = NULL
+    return b"".join(some), spans
 
 
 def _time(record: Record) -> int:
