@@ -203,6 +203,18 @@ class Texts(NamedTuple):
     sizes: NDArray[np.int64]
 
 
+def gathered(
+    memory: NDArray[np.uint8], spans: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Return pieces of memory one behind the other, a zero byte behind each.
+
+    `spans` (n, 2) says where each begins, `sizes` (n,) how long it is.
+    """
+    data = np.empty(int(sizes.sum()) + len(sizes), dtype=np.uint8)
+    _copy(memory, spans, sizes, data, 0)
+    return data
+
+
 @borrowing
 def _copy(memory: Any, spans: Any, sizes: Any, data: Any, at: int) -> int:
     """Copy pieces of memory, as many bytes of each as its size says; returns where they end."""

@@ -7,6 +7,7 @@ on the order of the events alone, never on how they were cut into batches.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ EVICTED_SHARE = 16
 SETTLING = 1000
 
 NEWCOMER, ESTABLISHED, SUSPECT = range(3)
+
+_STRANGER = -1
 
 
 class Tally(NamedTuple):
@@ -119,18 +122,17 @@ class ClientRows:
         That one and those behind it must be asked for again, once the events of those before are
         taken in: who leaves depends on them. The first client always gets a row.
         """
-        known = list(map(self._rows.get, client_ids))
-        if None in known:
-            known = self._admit(client_ids)
-        rows = np.array(known, dtype=np.int64)
+        rows = np.fromiter(map(self._rows.get, client_ids, repeat(_STRANGER)), np.int64)
+        if rows.min(initial=0) == _STRANGER:
+            rows = np.array(self._admit(client_ids), dtype=np.int64)
         # Of a client with several events the last one stands: numpy assigns in order.
         first = self._tally.events + 1
         self._seen[rows] = np.arange(first, first + len(rows))
         self._tally = self._tally._replace(events=self._tally.events + len(rows))
         return rows
 
-    def _admit(self, client_ids: Sequence[str]) -> list[int | None]:
-        rows: list[int | None] = []
+    def _admit(self, client_ids: Sequence[str]) -> list[int]:
+        rows: list[int] = []
         for client_id in client_ids:
             row = self._rows.get(client_id)
             if row is None:
