@@ -47,7 +47,7 @@ class Origin:
         return list(map(ModelKey, tenants, models))
 
     def texts(self, spans: NDArray[np.int64]) -> list[str]:
-        """The ASCII texts at (n, 2) spans of the bodies, "" for those that begin at -1."""
+        """The texts at (n, 2) spans of records taken, "" for a span that begins at -1."""
         sizes = np.where(spans[:, 0] < 0, 0, spans[:, 1] - spans[:, 0])
         # Side by side they stay near; in their bodies each would be fetched from afar again.
         whole = str(gathered(self.rows.text, spans, sizes).data, "ascii")
@@ -182,7 +182,10 @@ class EventStretch(Sequence[LocatedEvent]):
         """(n,) client ids."""
         if len(self.made) == len(self._places):
             return [made.event.client_id for made in self.made_events]
-        clients = self._origin.texts(self.rows.client[self._places])
+        spans = self.rows.client[self._places]
+        # Columns say nothing of an event that is not in them.
+        spans[self.made] = -1
+        clients = self._origin.texts(spans)
         for i, made in zip(self.made.tolist(), self.made_events, strict=True):
             clients[i] = made.event.client_id
         return clients

@@ -155,3 +155,15 @@ def test_no_events_are_a_stretch_too() -> None:
 def test_an_event_that_is_not_there_is_an_index_error(at: int) -> None:
     with pytest.raises(IndexError):
         ordinary(20)[at]
+
+
+def test_columns_are_not_asked_about_events_that_are_not_in_them() -> None:
+    names = ["ann", "zoë", "bob", "ann", "zoë"] * 5
+    log = records([({"model_id": "a", "time": TIMES[0], "client_id": name}, ()) for name in names])
+    stretch = EventStretch.of(Decoder().decode_all(log).events)
+    assert 0 < len(stretch.made) < len(stretch)
+    # What they hold there is whatever memory held before.
+    for column in (stretch.rows.client, stretch.rows.model, stretch.rows.tenant):
+        column[stretch.made] = (1 << 40, 1 << 50)
+    assert stretch.clients == names
+    assert [len(places) for places in stretch.by_model.values()] == [len(names)]
