@@ -225,9 +225,9 @@ class Loop:
         owned, outcome = writing.owned, writing.outcome
         if not self._write(owned, partial(_apply, outcome), writing.done):
             return
+        owned.unstored = False
         self._count(outcome, self._clock.monotonic() - writing.began)
         if self._is_owned(owned) and outcome.next_offset is not None:
-            owned.unstored = False
             self._source.commit({owned.partition: outcome.next_offset})
             self._spend(owned, outcome)
 

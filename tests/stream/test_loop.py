@@ -336,6 +336,26 @@ def test_a_partition_taken_away_leaves_its_state_behind() -> None:
         assert stage.store.tables.snapshots[LOG][-1][0].offset == 5
 
 
+def test_a_partition_taken_away_while_its_batch_is_written_leaves_all_of_it_behind() -> None:
+    class Slow(FakeStore):
+        """Lets the partition be taken away while an outcome is written."""
+
+        @contextmanager
+        def transaction(self) -> Iterator[FakeTransaction]:
+            with super().transaction() as transaction:
+                if stage.processor.processed and not stage.stored():
+                    polls = stage.source.polls
+                    stage.source.revoked.append(LOG)
+                    eventually(lambda: stage.source.polls > polls)
+                yield transaction
+
+    stage = Stage(FakeSource({LOG: log(LOG, 3)}, endless=True), Slow())
+    with stage.running():
+        eventually(lambda: LOG in stage.store.tables.snapshots)
+    assert stage.position() == 3
+    assert stage.store.tables.snapshots[LOG][-1][0].offset == 3
+
+
 def test_a_stale_owner_stores_no_snapshot() -> None:
     stage = Stage(FakeSource({LOG: log(LOG, 5)}, endless=True))
     with stage.running():
