@@ -126,8 +126,19 @@ class Records(Sequence[Record]):
         if isinstance(at, slice):
             return self._those(at)
         place = range(len(self))[at]
-        made: Record | None = self.columns.made[place]
-        return made or next(iter(self._those(slice(place, place + 1))))
+        columns = self.columns
+        made: Record | None = columns.made[place]
+        if made is not None:
+            return made
+        memory = self._memories[columns.memory[place]]
+        (key, key_end), (value, end) = columns.keys[place].tolist(), columns.values[place].tolist()
+        return Record(
+            Position(*self._partition, int(columns.offsets[place])),
+            None if end == NULL else memory[value:end],
+            None if key_end == NULL else memory[key:key_end],
+            (),
+            int(columns.times[place]),
+        )
 
     def take(self, places: Places) -> "Records":
         """Return some records, in the order of the (k,) `places`, which rise."""

@@ -27,7 +27,7 @@ class Poll:
     Attributes:
         shares: The records of each partition that has some, in order.
         assigned: Partitions newly given to this reader; they stay paused until `start`ed.
-        revoked: Partitions taken away; nothing may be written for them any more.
+        revoked: Partitions taken away; another owner's epoch refuses what is written for them.
         ended: The source is finite and exhausted.
     """
 

@@ -87,8 +87,9 @@ class Rekeying:
         gone = set(poll.revoked)
         self._unstarted = [p for p in self._unstarted if p not in gone] + list(poll.assigned)
         # Before anything else can fail: nobody would bring these records again.
-        if poll.records:
-            self._copy(poll.records)
+        records = poll.records
+        if records:
+            self._copy(records)
         self._ask(self._start)
         self._say()
         return poll.ended and not self._unstarted

@@ -41,6 +41,7 @@ _SEAM = (
 )
 _SIZE = struct.Struct(">i")
 _KEPT_BYTES = 1 << 16
+_AT_ONCE = 1024
 
 
 def read_bounded(consumer: KafkaConsumer, max_batch_bytes: int) -> None:
@@ -158,12 +159,23 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
         if batch.compression_type:
             plain = self._plain(batch.compression_type, _legacy_value(batch, frame.content))
             batch._buffer, batch._decompressed = memoryview(plain), True
-        for message in batch:
-            if not message.validate_crc():
-                raise DamagedBatchError(f"the checksum of offset {message.offset} is wrong")
-            position = Position(*self._partition, message.offset)
-            record = Record(position, message.value, message.key, (), message.timestamp)
-            yield Records.of([record])
+        records: list[Record] = []
+        try:
+            for message in batch:
+                if not message.validate_crc():
+                    raise DamagedBatchError(f"the checksum of offset {message.offset} is wrong")
+                position = Position(*self._partition, message.offset)
+                records.append(Record(position, message.value, message.key, (), message.timestamp))
+                if len(records) == _AT_ONCE:
+                    yield Records.of(records)
+                    records = []
+        except (DamagedBatchError, *UNREADABLE):
+            # What stands before the damage is as good as ever.
+            if records:
+                yield Records.of(records)
+            raise
+        if records:
+            yield Records.of(records)
 
     def _plain(self, codec: int, data: memoryview) -> bytes:
         return decompress(Codec(codec), data, self._max_batch_bytes)

@@ -23,15 +23,16 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from functools import partial
 from typing import TypeVar
 
 from detector.events.record import Partition, Record
+from detector.kit.beside import OneThread
 from detector.kit.clock import Clock
 from detector.kit.errors import RecoverableError, StaleEpochError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.partitions import LogGap, SnapshotInfo
+from detector.pipeline.partitions import LogGap
 from detector.pipeline.ports import Poll, Source, Store, Transaction
 from detector.pipeline.process import Outcome, Processor, Work
 from detector.stream.owned import LetterBudget, Owned, Writing
@@ -69,7 +70,7 @@ class Loop:
         # Jitter only keeps workers from retrying in step; nothing that is stored depends on it.
         self._chance = chance or random.Random()  # noqa: S311
         self._owned: dict[Partition, Owned] = {}
-        self._beside = beside or ThreadPoolExecutor(1, "writer")
+        self._beside = beside or OneThread("writer")
         self._writing: Writing | None = None
         self._unclaimed: list[Partition] = []
         self._overtaken: dict[Partition, float] = {}
@@ -86,22 +87,20 @@ class Loop:
             ended = False
             while not (ended or self._stop.is_set()):
                 ended = self._round()
-            self._settle()
             self._part(self._owned.values())
         finally:
-            self._beside.shutdown()
+            self._beside.shutdown(wait=False)  # one that hangs must not keep the process
             self._source.close()
         return self.stats
 
     def _round(self) -> bool:
         """One poll and everything that follows from it; True when the source has ended."""
-        before = dict(self._owned)
+        before, writing = dict(self._owned), self._writing
         poll = self._poll(0.0 if self._writing else self._policy.poll_seconds)
         leaving = [self._owned[p] for p in poll.revoked if p in self._owned]
         self._take_changes(poll)
-        if leaving or not poll.shares:
-            self._settle()
-        self._part(leaving)
+        if leaving:
+            self._part(leaving)
         self._claim_assigned()
         for partition, records in poll.shares.items():
             owned = self._owned.get(partition)
@@ -111,6 +110,8 @@ class Loop:
             # again, to whom they belong.
             if owned is not None and owned is before.get(partition):
                 self._handle(owned, records)
+        if self._writing is writing:
+            self._settle()  # nothing new to write: there is time to wait
         self._save_due()
         self._refresh()
         self._watch()
@@ -119,13 +120,17 @@ class Loop:
     def _poll(self, seconds: float) -> Poll:
         failures = 0
         while not self._stop.is_set():
-            self._metrics.heartbeat.set(self._clock.now().timestamp())
             try:
-                return self._source.poll(self._policy.batch_records, seconds)
+                return self._ask(seconds)
             except RecoverableError as error:
                 failures += 1
+                self._settle()  # what is to be stored need not wait for the source
                 self._clock.wait(self._stop, self._failed("source", failures, error))
         return Poll()
+
+    def _ask(self, seconds: float) -> Poll:
+        self._metrics.heartbeat.set(self._clock.now().timestamp())
+        return self._source.poll(self._policy.batch_records, seconds)
 
     def _take_changes(self, poll: Poll) -> None:
         """Forget what was taken away; queue what was given until it can be claimed."""
@@ -155,10 +160,8 @@ class Loop:
             self._claim(partition)
 
     def _claim(self, partition: Partition) -> None:
-        work = self._transact(
-            lambda transaction: self._processor.open(transaction, partition),
-            lambda: partition in self._unclaimed,
-        )
+        opened = partial(self._once, lambda there: self._processor.open(there, partition))
+        work = self._transact(opened, lambda: partition in self._unclaimed)
         if work is not None:
             self._begin(partition, work)
 
@@ -172,9 +175,8 @@ class Loop:
         self._forget(partition)
         now = self._clock.monotonic()
         budget = LetterBudget(self._policy.letter_share, self._policy.letter_window)
-        self._owned[partition] = Owned(
-            work, budget, work.start, now, now + self._policy.snapshot_seconds
-        )
+        save_at = now + self._policy.snapshot_seconds
+        self._owned[partition] = Owned(work, budget, work.start, now, save_at)
         self._show()
         log.info(
             "%s/%d: reading from %s, stored up to %s",
@@ -196,10 +198,9 @@ class Loop:
             owned.work.restart(instead)
         elif stored is not None and instead <= stored:
             return  # everything was stored; only the clients' state lacks some records
-        gap = LogGap(
-            partition, wanted if stored is None else stored, instead, self._clock.now()
-        )  # fmt: skip
-        self._write(owned, lambda transaction: transaction.partitions.note_gap(gap))
+        first = wanted if stored is None else stored
+        gap = LogGap(partition, first, instead, self._clock.now())
+        self._write(owned, partial(self._once, lambda there: there.partitions.note_gap(gap)))
 
     def _handle(self, owned: Owned, records: Sequence[Record]) -> None:
         """Take records in, and begin to write what follows from them."""
@@ -210,12 +211,13 @@ class Loop:
         if outcome.next_offset is None:
             return
         self._settle()
-        # Lost with the batch before, or given up like it: a later position would pass it over.
-        if not self._is_owned(owned) or owned.unstored:
-            return
+        # Lost with the batch before, or given up like it: a later position would pass it over. Or
+        # held because of it, and read again when somebody has looked.
+        passed = owned.unstored or owned.held or not self._is_owned(owned)
         owned.unstored = True
-        done = self._beside.submit(self._once, partial(_apply, outcome))
-        self._writing = Writing(owned, outcome, began, done)
+        if not passed:
+            done = self._beside.submit(self._store_outcome, outcome)
+            self._writing = Writing(owned, outcome, began, done)
 
     def _settle(self) -> None:
         """See the batch that is being written stored, or given up with its partition."""
@@ -223,19 +225,25 @@ class Loop:
         if writing is None:
             return
         owned, outcome = writing.owned, writing.outcome
-        if not self._write(owned, partial(_apply, outcome), writing.done):
+        stored_at = self._write(owned, partial(self._store_outcome, outcome), writing.done)
+        if stored_at is None:
             return
         owned.unstored = False
-        self._count(outcome, self._clock.monotonic() - writing.began)
+        self._count(outcome, stored_at - writing.began)
         if self._is_owned(owned) and outcome.next_offset is not None:
             self._source.commit({owned.partition: outcome.next_offset})
             self._spend(owned, outcome)
+
+    def _store_outcome(self, outcome: Outcome) -> float:
+        """Write an outcome; returns when it was stored, loop's seconds."""
+        self._once(outcome.apply)
+        return self._clock.monotonic()
 
     def _is_owned(self, owned: Owned) -> bool:
         return self._owned.get(owned.partition) is owned
 
     def _write(
-        self, owned: Owned, work: Callable[[Transaction], T], begun: Future[T] | None = None
+        self, owned: Owned, work: Callable[[], T], begun: Future[T] | None = None
     ) -> T | None:
         """Do work that is the owner's alone; None when the partition is lost or a stop came."""
         partition = owned.partition
@@ -261,7 +269,7 @@ class Loop:
     def _spend(self, owned: Owned, outcome: Outcome) -> None:
         """Read no more of a partition in which too much is unusable, until somebody has looked."""
         letters = sum(outcome.rejected.values())
-        if not owned.budget.spent(outcome.events + letters, letters):
+        if owned.held or not owned.budget.spent(outcome.events + letters, letters):
             return
         owned.held = True
         self._source.hold(owned.partition)
@@ -286,7 +294,7 @@ class Loop:
     def _save(self, owned: Owned) -> None:
         """Store a snapshot of a partition's state, and set the time of the next by its cost."""
         began = self._clock.monotonic()
-        info = self._write(owned, partial(_snapshot, owned.work))
+        info = self._write(owned, partial(self._once, owned.save))
         now = self._clock.monotonic()
         if info is not None:
             owned.work.saved(info)
@@ -296,6 +304,7 @@ class Loop:
 
     def _part(self, leaving: Iterable[Owned]) -> None:
         """Store last snapshots as far as time allows, so that who comes next has less to read."""
+        self._settle()
         if not self._policy.keeps_state:
             return
         until = self._clock.monotonic() + self._policy.parting_seconds
@@ -305,8 +314,7 @@ class Loop:
                 continue
             # Once and not again: who comes next may have claimed it, and reads what is missing.
             try:
-                with self._store.transaction() as transaction:
-                    _snapshot(owned.work, transaction)
+                self._once(owned.save)
             except StaleEpochError:
                 self._metrics.partitions_lost.inc()
             except RecoverableError as error:
@@ -320,7 +328,7 @@ class Loop:
         self._refresh_at = now + self._policy.refresh_seconds
         self._settle()
         for owned in tuple(self._owned.values()):
-            self._write(owned, owned.work.refresh)
+            self._write(owned, partial(self._once, owned.work.refresh))
 
     def _watch(self) -> None:
         """Seek partitions anew that stand still though there is something to read."""
@@ -350,10 +358,9 @@ class Loop:
             return work(transaction)
 
     def _transact(
-        self, work: Callable[[Transaction], T], wanted: Callable[[], bool],
-        begun: Future[T] | None = None,
-    ) -> T | None:  # fmt: skip
-        """Do `work` in a transaction, again and again while the database is away.
+        self, work: Callable[[], T], wanted: Callable[[], bool], begun: Future[T] | None = None
+    ) -> T | None:
+        """Do `work`, which is one transaction, again and again while the database is away.
 
         `begun` is the first attempt when that was begun already. Returns the result, or None once a
         stop was asked for or the work is no longer `wanted`.
@@ -362,7 +369,7 @@ class Loop:
         try:
             while True:
                 try:
-                    return begun.result() if begun else self._once(work)
+                    return begun.result() if begun else work()
                 except RecoverableError as error:
                     begun = None
                     if failures == 0:
@@ -386,15 +393,8 @@ class Loop:
         """Wait while polling the paused source, which yields no records but keeps its place."""
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0 and not self._stop.is_set():
-            self._take_changes(self._poll(0.0))
+            try:
+                self._take_changes(self._ask(0.0))
+            except RecoverableError as error:
+                self._failed("source", 1, error)
             self._clock.wait(self._stop, min(left, self._policy.poll_seconds))
-
-
-def _apply(outcome: Outcome, transaction: Transaction) -> bool:
-    outcome.apply(transaction)
-    return True
-
-
-def _snapshot(work: Work, transaction: Transaction) -> SnapshotInfo | None:
-    snapshot = work.snapshot()
-    return None if snapshot is None else transaction.snapshots.save(work.ownership, snapshot)

@@ -5,6 +5,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from detector.events.record import Partition
+from detector.pipeline.partitions import SnapshotInfo
+from detector.pipeline.ports import Transaction
 from detector.pipeline.process import Outcome, Work
 from detector.stream.policy import LoopPolicy
 
@@ -66,6 +68,13 @@ class Owned:
         """Which one."""
         return self.work.ownership.partition
 
+    def save(self, transaction: Transaction) -> SnapshotInfo | None:
+        """Store a snapshot of the state; None before there is any."""
+        snapshot = self.work.snapshot()
+        if snapshot is None:
+            return None
+        return transaction.snapshots.save(self.work.ownership, snapshot)
+
     def saved(self, now: float, took: float, policy: LoopPolicy) -> None:
         """Note a snapshot that took so many seconds."""
         self.changed, self.save_took = False, took
@@ -80,10 +89,10 @@ class Writing:
         owned: The partition that it came from.
         outcome: What is written.
         began: When the batch was taken in; loop's seconds.
-        done: The first attempt.
+        done: The first attempt; its result is when that was stored, loop's seconds.
     """
 
     owned: Owned
     outcome: Outcome
     began: float
-    done: Future[bool]
+    done: Future[float]

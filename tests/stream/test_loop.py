@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from detector.events.record import Partition, Position, Record
 from detector.kit.clock import SystemClock
 from detector.kit.errors import RecoverableError
 from detector.kit.metrics import StreamMetrics
+from detector.pipeline.ports import Poll
 from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 from tests.fakes.source import FakeSource
@@ -337,23 +340,72 @@ def test_a_partition_taken_away_leaves_its_state_behind() -> None:
 
 
 def test_a_partition_taken_away_while_its_batch_is_written_leaves_all_of_it_behind() -> None:
+    class Taking(FakeSource):
+        """Takes the partition away at the first poll behind its first batch."""
+
+        def poll(self, max_records: int, timeout_s: float) -> Poll:
+            if stage.processor.processed and self.committed == {}:
+                self.revoked.append(LOG)
+                self.committed = {OTHER: 0}
+            return super().poll(max_records, timeout_s)
+
     class Slow(FakeStore):
-        """Lets the partition be taken away while an outcome is written."""
+        """Ends an outcome's transaction when the partition is gone."""
 
         @contextmanager
         def transaction(self) -> Iterator[FakeTransaction]:
             with super().transaction() as transaction:
                 if stage.processor.processed and not stage.stored():
-                    polls = stage.source.polls
-                    stage.source.revoked.append(LOG)
-                    eventually(lambda: stage.source.polls > polls)
+                    eventually(lambda: stage.metric("partitions_owned") == 0)
                 yield transaction
 
-    stage = Stage(FakeSource({LOG: log(LOG, 3)}, endless=True), Slow())
+    stage = Stage(Taking({LOG: log(LOG, 3)}, endless=True), Slow())
     with stage.running():
         eventually(lambda: LOG in stage.store.tables.snapshots)
     assert stage.position() == 3
     assert stage.store.tables.snapshots[LOG][-1][0].offset == 3
+
+
+def test_what_is_to_be_stored_does_not_wait_for_the_source() -> None:
+    class Away(FakeSource):
+        """Fails from the first poll behind the first batch on."""
+
+        def poll(self, max_records: int, timeout_s: float) -> Poll:
+            if stage.processor.processed and not stage.stored():
+                raise RecoverableError("the broker is away")
+            return super().poll(max_records, timeout_s)
+
+    class Busy(FakeStore):
+        """Refuses an outcome once."""
+
+        refused = False
+
+        @contextmanager
+        def transaction(self) -> Iterator[FakeTransaction]:
+            if stage.processor.processed and not self.refused:
+                self.refused = True
+                raise RecoverableError("the row is locked")
+            with super().transaction() as transaction:
+                yield transaction
+
+    stage = Stage(Away({LOG: log(LOG, 3)}), Busy())
+    stage.loop.run()
+    assert stage.stored() == positions(LOG, 0, 1, 2)
+
+
+def test_a_process_ends_while_a_write_hangs() -> None:
+    lines = (
+        "import threading",
+        "from tests.stream.test_loop import LOG, FakeSource, FakeStore, Stage, log",
+        "class Hung(FakeStore):",
+        "    def transaction(self):",
+        "        if stage.processor.processed: print('hung', flush=True); threading.Event().wait()",
+        "        return super().transaction()",
+        "stage = Stage(FakeSource({LOG: log(LOG, 3)}), Hung())",
+        "threading.Thread(target=stage.loop.run, daemon=True).start()",
+        "while not stage.processor.processed: pass",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=PATIENCE)
 
 
 def test_a_stale_owner_stores_no_snapshot() -> None:
