@@ -59,7 +59,7 @@ class Loop:
         chance: random.Random | None = None,
         beside: Executor | None = None,
     ) -> None:
-        """Take the parts; `beside` writes outcomes, in a thread of its own when not given."""
+        """Take the parts; `beside` writes outcomes, in a thread of its own when None."""
         self._source = source
         self._store = store
         self._processor = processor
@@ -67,11 +67,12 @@ class Loop:
         self._metrics = metrics
         self._stop = stop
         self._policy = policy or LoopPolicy()
-        # Jitter only keeps workers from retrying in step; nothing that is stored depends on it.
+        # Jitter keeps workers from retrying in step; nothing that is stored depends on it.
         self._chance = chance or random.Random()  # noqa: S311
         self._owned: dict[Partition, Owned] = {}
         self._beside = beside or OneThread("writer")
         self._writing: Writing | None = None
+        self._behind = False
         self._unclaimed: list[Partition] = []
         self._overtaken: dict[Partition, float] = {}
         self._refresh_at = clock.monotonic() + self._policy.refresh_seconds
@@ -95,8 +96,11 @@ class Loop:
 
     def _round(self) -> bool:
         """One poll and everything that follows from it; True when the source has ended."""
+        if not self._behind:
+            self._settle()  # waiting for the source comes behind it, and gains nothing
         before, writing = dict(self._owned), self._writing
         poll = self._poll(0.0 if self._writing else self._policy.poll_seconds)
+        self._behind = 2 * sum(map(len, poll.shares.values())) >= self._policy.batch_records
         leaving = [self._owned[p] for p in poll.revoked if p in self._owned]
         self._take_changes(poll)
         if leaving:
@@ -111,7 +115,7 @@ class Loop:
             if owned is not None and owned is before.get(partition):
                 self._handle(owned, records)
         if self._writing is writing:
-            self._settle()  # nothing new to write: there is time to wait
+            self._settle()
         self._save_due()
         self._refresh()
         self._watch()
