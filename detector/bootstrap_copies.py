@@ -1,18 +1,17 @@
 """The composition root of what concerns a topic's keys and records that are written again."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import groupby
 from threading import Event
 
 from prometheus_client import CollectorRegistry, start_http_server
 
 from detector.bootstrap import event_decoder, kafka_settings
 from detector.config import Settings
-from detector.events.record import Record
+from detector.events.record import by_partition
 from detector.kit.clock import SystemClock
 from detector.kit.errors import ConfigurationError
 from detector.kit.metrics import RekeyMetrics, StreamMetrics
@@ -108,7 +107,7 @@ def key_watch(settings: Settings, metrics: StreamMetrics) -> KeyWatch:
     """
     sample = latest_records(kafka_settings(settings))
     purity = KeyPurity(sample.partitions, stride=1)
-    for records in _by_partition(sample.records):
+    for records in by_partition(sample.records).values():
         purity.observe(records, event_decoder(SystemClock()).decode_all(records).events)
     if not purity.is_pure:
         if settings.kafka_unkeyed == "refuse":
@@ -119,9 +118,3 @@ def key_watch(settings: Settings, metrics: StreamMetrics) -> KeyWatch:
             )
         _log.warning("%s: %s", settings.kafka_topic, unkeyed(purity))
     return KeyWatch(KeyPurity(sample.partitions), metrics)
-
-
-def _by_partition(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
-    """The records of each partition, in order."""
-    ordered = sorted(records, key=lambda record: record.position)
-    return [list(part) for _, part in groupby(ordered, key=lambda record: record.partition)]

@@ -24,7 +24,7 @@ from detector.events.located import LocatedEvent
 from detector.events.model import Input, Output, PredictionEvent
 from detector.events.reasons import Reason
 from detector.events.record import DeadLetter, Record
-from detector.events.records import NO_TIME, Records
+from detector.events.records import Records, time_of
 from detector.events.sanitise import PARSE_ERRORS, check_nul, check_text, refusal
 from detector.events.scan import CLEAN, scan
 from detector.events.stretch import EventStretch, Origin, parse_event
@@ -79,8 +79,7 @@ class Decoder:
 
     def decode(self, record: Record) -> PredictionEvent:
         """Return the event that the record holds; raises `DecodeError` and nothing else."""
-        stamp = NO_TIME if record.timestamp_ms is None else record.timestamp_ms
-        return self._decode(record, int(self._ceilings(np.array([stamp]))[0]))
+        return self._decode(record, int(self._ceilings(np.array([time_of(record)]))[0]))
 
     def decode_all(self, records: Sequence[Record]) -> Decoded:
         """Decode every record, neighbours of a bad one too; raises nothing over content.

@@ -65,7 +65,7 @@ class Records(Sequence[Record]):
         packed = cls.packed(
             Partition("", 0),
             [record.position.offset for record in records],
-            [_time(record) for record in records],
+            [time_of(record) for record in records],
             repeat(None, len(records)),
             [record.value for record in records],
         )
@@ -247,5 +247,6 @@ def _in_a_row(fields: Iterable[bytes | None], first: int) -> tuple[bytes, NDArra
     return b"".join(some), spans
 
 
-def _time(record: Record) -> int:
+def time_of(record: Record) -> int:
+    """Return the record's time, UTC milliseconds, negative for none."""
     return NO_TIME if record.timestamp_ms is None else record.timestamp_ms

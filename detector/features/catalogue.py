@@ -75,3 +75,5 @@ CATALOGUE: tuple[Feature, ...] = (
     Feature("rate", T, "queries/min", "Queries a minute over the client's life"),
     Feature("irregularity", T, "ratio", "Coefficient of variation of the time between queries"),
 )
+
+NAMES = tuple(feature.name for feature in CATALOGUE)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.features.catalogue import CATALOGUE
+from detector.features.catalogue import NAMES
 from detector.features.follow import SCORE_STEPS
 from detector.features.observation import (
     ONE_FIELD_CHANGES,
@@ -15,8 +15,6 @@ from detector.features.observation import (
 )
 from detector.features.state import Stat
 from detector.kit.compiled import borrowing
-
-_NAMES = [feature.name for feature in CATALOGUE]
 
 # Features that are one statistic over another; NaN where that is 0. Compiled code wants arrays.
 _RATIOS = {
@@ -31,7 +29,7 @@ _RATIOS = {
     "low_margin_share": (Stat.LOW_MARGINS, Stat.SCORED),
     "record_share": (Stat.RECORDS, Stat.QUERIES),
 }
-_RATIO = np.array([(_NAMES.index(name), *pair) for name, pair in _RATIOS.items()])
+_RATIO = np.array([(NAMES.index(name), *pair) for name, pair in _RATIOS.items()])
 
 # Features that are a share of the probes; 0 before the first.
 _SHARES = {
@@ -42,13 +40,13 @@ _SHARES = {
     "collinear_share": frozenset({Probe.COLLINEAR}),
     "structured_share": STRUCTURED,
 }
-_SHARE = np.array([_NAMES.index(name) for name in _SHARES])
+_SHARE = np.array([NAMES.index(name) for name in _SHARES])
 _PROBED = np.array([[probe in group for probe in range(PROBES)] for group in _SHARES.values()])
 
 (
     _AT_QUERIES, _QUERY_ENTROPY, _FIELD_ENTROPY, _LABEL_ENTROPY, _COVERAGE, _PROBED_RECORDS,
     _DOMINANCE, _CLIMB, _RATE, _IRREGULARITY,
-) = map(_NAMES.index, (
+) = map(NAMES.index, (
     "queries", "query_entropy", "field_entropy", "label_entropy", "coverage", "probed_records",
     "label_dominance", "climb", "rate", "irregularity",
 ))  # fmt: skip

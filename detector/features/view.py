@@ -7,12 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.features.catalogue import CATALOGUE
+from detector.features.catalogue import NAMES
 from detector.features.observation import Probe
 from detector.features.reading import read_row
 from detector.features.state import ClientTable, Stat, Trace
-
-_NAMES = [feature.name for feature in CATALOGUE]
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,14 @@ class RowView:
         return without_gaps(self._read())
 
     def _read(self) -> NDArray[np.float64]:
-        values = np.empty(len(CATALOGUE))
+        values = np.empty(len(NAMES))
         read_row(self.row, self.cells, self.table.arrays(), values)
         return values
 
 
 def by_name(values: list[float]) -> dict[str, float]:
     """Return features in catalogue order by name, without those that the log does not allow."""
-    return {name: v for name, v in zip(_NAMES, values, strict=True) if v == v}
+    return {name: v for name, v in zip(NAMES, values, strict=True) if v == v}
 
 
 def without_gaps(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,6 @@ class OneThread(Executor):
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
@@ -28,15 +27,17 @@ class OneThread(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a function when those before it have ended."""
+        if self._thread.ident is None:
+            self._thread.start()
         future: Future[T] = Future()
         self._calls.put(partial(_fulfil, future, partial(fn, *args, **kwargs)))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the thread end behind the last call, and wait for that or not."""
-        del cancel_futures  # there is never more than one that was not begun
+        """Let the thread end behind the last call, and wait for that or not; none is cancelled."""
+        del cancel_futures
         self._calls.put(None)
-        if wait:
+        if wait and self._thread.ident is not None:
             self._thread.join()
 
 

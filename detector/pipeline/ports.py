@@ -37,8 +37,13 @@ class Poll:
     ended: bool = False
 
     @property
+    def count(self) -> int:
+        """How many records came."""
+        return sum(map(len, self.shares.values()))
+
+    @property
     def records(self) -> Sequence[Record]:
-        """The records of all partitions."""
+        """The records of all partitions, each made."""
         return [record for share in self.shares.values() for record in share]
 
 

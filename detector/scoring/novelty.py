@@ -5,6 +5,7 @@ vectors and calibrated on the other. Live traffic never moves it: it is rebuilt,
 from the vectors that the reference holds.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from detector.kit.compiled import borrowing
 MIN_VECTORS = 40
 TREES = 25
 HEIGHT = 6
+MOST_KEPT = 64
+"""References whose models are kept, some 100 KB each."""
+
 IGNORED = frozenset({"queries"})
 
 
@@ -109,4 +113,10 @@ def fit_novelty(vectors: Floats) -> NoveltyModel | None:
     """Return the model, or None where the reference holds too few clients."""
     if vectors.ndim != 2 or len(vectors) < MIN_VECTORS or vectors.shape[1] != len(CATALOGUE):
         return None
-    return NoveltyModel(vectors)
+    return _fitted(vectors.tobytes(), len(vectors))
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _fitted(vectors: bytes, count: int) -> NoveltyModel:
+    """Fit once: every partition of a model asks anew, at every claim, and nothing moves a model."""
+    return NoveltyModel(np.frombuffer(vectors).reshape(count, -1))

@@ -72,7 +72,6 @@ class Loop:
         self._owned: dict[Partition, Owned] = {}
         self._beside = beside or OneThread("writer")
         self._writing: Writing | None = None
-        self._behind = False
         self._unclaimed: list[Partition] = []
         self._overtaken: dict[Partition, float] = {}
         self._refresh_at = clock.monotonic() + self._policy.refresh_seconds
@@ -96,11 +95,8 @@ class Loop:
 
     def _round(self) -> bool:
         """One poll and everything that follows from it; True when the source has ended."""
-        if not self._behind:
-            self._settle()  # waiting for the source comes behind it, and gains nothing
         before, writing = dict(self._owned), self._writing
         poll = self._poll(0.0 if self._writing else self._policy.poll_seconds)
-        self._behind = 2 * sum(map(len, poll.shares.values())) >= self._policy.batch_records
         leaving = [self._owned[p] for p in poll.revoked if p in self._owned]
         self._take_changes(poll)
         if leaving:
@@ -114,7 +110,8 @@ class Loop:
             # again, to whom they belong.
             if owned is not None and owned is before.get(partition):
                 self._handle(owned, records)
-        if self._writing is writing:
+        # Only where more is waiting there is something to gain by reading while this is written.
+        if self._writing is writing or 2 * poll.count < self._policy.batch_records:
             self._settle()
         self._save_due()
         self._refresh()
@@ -215,8 +212,7 @@ class Loop:
         if outcome.next_offset is None:
             return
         self._settle()
-        # Lost with the batch before, or given up like it: a later position would pass it over. Or
-        # held because of it, and read again when somebody has looked.
+        # Lost, given up or held with the batch before: a later position would pass that over.
         passed = owned.unstored or owned.held or not self._is_owned(owned)
         owned.unstored = True
         if not passed:

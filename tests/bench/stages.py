@@ -70,7 +70,7 @@ class WholeLog:
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records; ended with the last one."""
         polled = self._inner.poll(min(max_records, max(self._left, 1)), timeout_s)
-        self._left -= sum(map(len, polled.shares.values()))
+        self._left -= polled.count
         return replace(polled, ended=self._left <= 0)
 
     def start(self, partition: Partition, offset: int | None) -> int | None:

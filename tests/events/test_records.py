@@ -22,19 +22,18 @@ def plain(at: int) -> Record:
 
 def columns() -> Records:
     """Records with gaps between their offsets; one of them has headers."""
-    memory, spans = b"before", {"key": [], "value": []}  # type: tuple[bytes, dict[str, list[tuple[int, int]]]]
-    for kind, fields in (("key", KEYS), ("value", BODIES)):
-        for field in fields:
-            begin = len(memory)
-            memory += field or b""
-            spans[kind].append((begin, NULL if field is None else len(memory)))
+    memory, spans = b"before", []
+    for field in (*KEYS, *BODIES):
+        begin = len(memory)
+        memory += field or b""
+        spans.append((begin, NULL if field is None else len(memory)))
     made = np.full(5, None, dtype=np.object_)
     made[3] = HEADED
     return Records(
         LOG,
         Columns(
-            2 * np.arange(5) + 8, np.arange(5) + 1_000, np.array(spans["key"]),
-            np.array(spans["value"]), np.zeros(5, np.int64), np.arange(5) == 3, made,
+            2 * np.arange(5) + 8, np.arange(5) + 1_000, np.array(spans[:5]), np.array(spans[5:]),
+            np.zeros(5, np.int64), np.arange(5) == 3, made,
         ),
         (memory,),
     )  # fmt: skip

@@ -396,14 +396,15 @@ def test_what_is_to_be_stored_does_not_wait_for_the_source() -> None:
 def test_a_process_ends_while_a_write_hangs() -> None:
     lines = (
         "import threading",
+        "hung = threading.Event()",
         "from tests.stream.test_loop import LOG, FakeSource, FakeStore, Stage, log",
         "class Hung(FakeStore):",
         "    def transaction(self):",
-        "        if stage.processor.processed: print('hung', flush=True); threading.Event().wait()",
+        "        if stage.processor.processed: hung.set(); threading.Event().wait()",
         "        return super().transaction()",
         "stage = Stage(FakeSource({LOG: log(LOG, 3)}), Hung())",
         "threading.Thread(target=stage.loop.run, daemon=True).start()",
-        "while not stage.processor.processed: pass",
+        "assert hung.wait(60)",
     )
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=PATIENCE)
 
