@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from detector.events.located import LocatedEvent
 from detector.events.model import Cell, Input, ModelKey
+from detector.events.names import Names
 
 CATEGORY_CEILING = -5e29
 NUMBER_LIMIT = 1e29
@@ -70,7 +71,7 @@ class EventBatch:
 
     model: ModelKey
     located: Sequence[LocatedEvent]
-    clients: Sequence[str]
+    clients: Names
     offsets: NDArray[np.int64]
     cells: Floats
     names: tuple[str, ...]

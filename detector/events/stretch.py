@@ -14,7 +14,8 @@ from detector.events.json_event import PADDING
 from detector.events.limits import Limits
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey, PredictionEvent
-from detector.events.records import Records, Texts, gathered
+from detector.events.names import Names
+from detector.events.records import Records, Texts
 
 parse_event = msgspec.json.Decoder(PredictionEvent).decode
 """The strict parse of a plain event, which refuses unknown fields."""
@@ -46,14 +47,9 @@ class Origin:
         tenants, models = self.texts(self.rows.tenant[firsts]), self.texts(self.rows.model[firsts])
         return list(map(ModelKey, tenants, models))
 
-    def texts(self, spans: NDArray[np.int64]) -> list[str]:
+    def texts(self, spans: NDArray[np.int64]) -> Names:
         """The texts at (n, 2) spans of records taken, "" for a span that begins at -1."""
-        sizes = np.where(spans[:, 0] < 0, 0, spans[:, 1] - spans[:, 0])
-        # Side by side they stay near; in their bodies each would be fetched from afar again.
-        whole = str(gathered(self.rows.text, spans, sizes).data, "ascii")
-        ends = np.cumsum(sizes + 1) - 1
-        starts = (ends - sizes).tolist()
-        return [whole[a:b] for a, b in zip(starts, ends.tolist(), strict=True)]
+        return Names(self.rows.text, spans)
 
     @cached_property
     def runs(self) -> Places:
@@ -178,17 +174,19 @@ class EventStretch(Sequence[LocatedEvent]):
         return given
 
     @cached_property
-    def clients(self) -> list[str]:
+    def clients(self) -> Names:
         """(n,) client ids."""
+        if not len(self.made):
+            return self._origin.texts(self.rows.client[self._places])
         if len(self.made) == len(self._places):
-            return [made.event.client_id for made in self.made_events]
+            return Names.of([made.event.client_id for made in self.made_events])
         spans = self.rows.client[self._places]
         # Columns say nothing of an event that is not in them.
         spans[self.made] = -1
-        clients = self._origin.texts(spans)
+        clients = list(self._origin.texts(spans))
         for i, made in zip(self.made.tolist(), self.made_events, strict=True):
             clients[i] = made.event.client_id
-        return clients
+        return Names.of(clients)
 
     @cached_property
     def by_model(self) -> dict[ModelKey, Places]:

@@ -6,12 +6,15 @@ always stays open to newcomers, or nobody new could ever become established. Eve
 on the order of the events alone, never on how they were cut into batches.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import repeat
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from detector.events.names import Names
+from detector.features.directory import AHEAD, NOBODY, Directory, enter, expect, number_at, place_of
+from detector.kit.compiled import borrowing
 
 EVICTED_SHARE = 16
 """One row in so many is freed at a time, and as many at least are left to newcomers."""
@@ -19,8 +22,6 @@ EVICTED_SHARE = 16
 SETTLING = 1000
 
 NEWCOMER, ESTABLISHED, SUSPECT = range(3)
-
-_STRANGER = -1
 
 
 class Tally(NamedTuple):
@@ -97,15 +98,16 @@ class ClientRows:
         self._clear = clear
         self._rank = rank
         self._idle = idle
-        self._rows: dict[str, int] = {}
-        self._free = list(range(capacity))[::-1]
+        self._directory = Directory(capacity)
+        self._ids = _no_ids(capacity)
+        self._free = _lowest_last(np.arange(capacity))
         self._seen = np.zeros(capacity, dtype=np.int64)
         self._tally = Tally()
         self._left: list[Left] = []
 
     def __len__(self) -> int:
         """Return how many clients hold a row."""
-        return len(self._rows)
+        return self._capacity - len(self._free)
 
     @property
     def tally(self) -> Tally:
@@ -114,43 +116,42 @@ class ClientRows:
 
     def get(self, client_id: str) -> int | None:
         """Return the client's row without giving one."""
-        return self._rows.get(client_id)
+        row = int(self._directory.find(Names.of([client_id]))[0])
+        return None if row == NOBODY else row
 
-    def assign(self, client_ids: Sequence[str]) -> NDArray[np.int64]:
+    def assign(self, clients: Names) -> NDArray[np.int64]:
         """Return rows for the first clients, up to the one for whom somebody has to leave.
 
         That one and those behind it must be asked for again, once the events of those before are
         taken in: who leaves depends on them. The first client always gets a row.
         """
-        rows = np.fromiter(map(self._rows.get, client_ids, repeat(_STRANGER)), np.int64)
-        if rows.min(initial=0) == _STRANGER:
-            rows = np.array(self._admit(client_ids), dtype=np.int64)
-        # Of a client with several events the last one stands: numpy assigns in order.
-        first = self._tally.events + 1
-        self._seen[rows] = np.arange(first, first + len(rows))
+        rows = self._assigned(clients)
+        if len(clients) and not len(rows):
+            self._make_room()
+            rows = self._assigned(clients)
         self._tally = self._tally._replace(events=self._tally.events + len(rows))
         return rows
 
-    def _admit(self, client_ids: Sequence[str]) -> list[int]:
-        rows: list[int] = []
-        for client_id in client_ids:
-            row = self._rows.get(client_id)
-            if row is None:
-                if not self._free:
-                    if rows:
-                        return rows
-                    self._make_room()
-                row = self._free.pop()
-                self._rows[client_id] = row
-                self._count(self._tally.events + len(rows))
-            rows.append(row)
-        return rows
+    def _assigned(self, clients: Names) -> NDArray[np.int64]:
+        """Return rows for the first clients, up to the one for whom there is none."""
+        rows, new = np.empty((2, len(clients)), dtype=np.int64)
+        served, admitted = _assign(
+            clients.fingerprints, self._directory.places, self._free, self._seen,
+            self._tally.events + 1, rows, new,
+        )  # fmt: skip
+        if admitted:
+            self._admit(clients.take(new[:admitted]), rows[new[:admitted]], new[:admitted])
+        return rows[:served]
 
-    def _count(self, events: int) -> None:
-        """Count a new id that came after so many events."""
-        tally = self._tally
-        share = tally.admitted / events if events >= SETTLING else 1.0
-        self._tally = tally._replace(admitted=tally.admitted + 1, settled=min(tally.settled, share))
+    def _admit(self, clients: Names, rows: NDArray[np.int64], at: NDArray[np.int64]) -> None:
+        """Keep the names of new clients and count them; each came `at` so many events from here."""
+        self._free = self._free[: -len(rows)]
+        self._ids[rows] = list(clients)
+        events, tally = self._tally.events + at, self._tally
+        before = tally.admitted + np.arange(len(rows))
+        shares = before[events >= SETTLING] / events[events >= SETTLING]
+        settled = min(tally.settled, float(shares.min(initial=1.0)))
+        self._tally = tally._replace(admitted=tally.admitted + len(rows), settled=settled)
 
     def _make_room(self) -> None:
         silent = np.flatnonzero(self._idle())
@@ -162,9 +163,12 @@ class ClientRows:
             self._vacate(self._leaving())
 
     def _enlarge(self, capacity: int) -> None:
+        added = capacity - self._capacity
         self._grow(capacity)
-        self._free = list(range(self._capacity, capacity))[::-1]
-        self._seen = np.pad(self._seen, (0, capacity - self._capacity))
+        self._directory.enlarge(capacity)
+        self._free = _lowest_last(np.arange(self._capacity, capacity))
+        self._ids = np.concatenate([self._ids, _no_ids(added)])
+        self._seen = np.pad(self._seen, (0, added))
         self._capacity = capacity
 
     def _leaving(self) -> NDArray[np.int64]:
@@ -183,11 +187,13 @@ class ClientRows:
         return order
 
     def _vacate(self, leaving: NDArray[np.int64]) -> None:
-        gone = set(leaving.tolist())
-        self._rows = {name: row for name, row in self._rows.items() if row not in gone}
-        for row in gone:
+        gone = np.zeros(self._capacity, dtype=np.bool_)
+        gone[leaving] = True
+        self._directory.drop(gone)
+        self._ids[leaving] = ""
+        for row in leaving.tolist():
             self._clear(row)
-        self._free = sorted(gone, reverse=True)
+        self._free = _lowest_last(np.flatnonzero(gone))
 
     def departures(self) -> list[Left]:
         """Return how room was made since the last call."""
@@ -196,16 +202,51 @@ class ClientRows:
 
     def held(self) -> Held:
         """Return what `restore` needs."""
-        ids = [""] * self._capacity
-        for name, row in self._rows.items():
-            ids[row] = name
-        return Held(ids, self._seen.copy(), self._tally)
+        return Held(self._ids.tolist(), self._seen.copy(), self._tally)
 
     def restore(self, held: Held) -> None:
         """Take back what `held` returned; the arrays behind the rows are the caller's."""
         self._capacity = len(held.ids)
-        self._rows = {name: row for row, name in enumerate(held.ids) if name}
+        self._ids = np.array(held.ids, dtype=object)
+        taken = self._ids != ""
+        rows = np.flatnonzero(taken)
+        self._directory = Directory(self._capacity)
+        self._directory.put(Names.of(self._ids[rows].tolist()), rows)
         # Free rows are always those without a client, the lowest one given next.
-        self._free = [row for row in range(self._capacity - 1, -1, -1) if not held.ids[row]]
+        self._free = _lowest_last(np.flatnonzero(~taken))
         self._seen = held.seen.copy()
         self._tally = held.tally
+
+
+def _no_ids(rows: int) -> NDArray[np.object_]:
+    return np.full(rows, "", dtype=object)
+
+
+def _lowest_last(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.ascontiguousarray(rows[::-1])
+
+
+@borrowing
+def _assign(
+    prints: Any, places: Any, free: Any, seen: Any, ordinal: Any, rows: Any, new: Any
+) -> tuple[int, int]:
+    """Write the `rows` of clients until no row is free, and which of these are `new`.
+
+    `ordinal` is the first one's, noted in `seen`. Returns how many rows and new clients there are.
+    """
+    admitted = 0
+    for i in range(len(prints)):
+        expect(places, prints[min(i + AHEAD, len(prints) - 1), 0])
+        first, second = prints[i, 0], prints[i, 1]
+        at = place_of(places, first, second)
+        row = number_at(places, at)
+        if row == NOBODY:
+            if admitted == len(free):
+                return i, admitted
+            row = free[len(free) - 1 - admitted]
+            enter(places, at, first, second, row)
+            new[admitted] = i
+            admitted += 1
+        rows[i] = row
+        seen[row] = ordinal + i
+    return len(prints), admitted

@@ -33,6 +33,16 @@ def _fetch(_typing: Any, address: Any) -> Any:
 @borrowing
 def prefetch(rows: Any, row: int) -> None:
     """Begin to bring one row of a contiguous array near."""
-    begin = rows.ctypes.data + row * rows.strides[0]
-    for offset in range(0, rows.strides[0], LINE):
+    prefetch_part(rows, row, 0, 1)
+
+
+@borrowing
+def prefetch_part(rows: Any, row: int, part: int, parts: int) -> None:
+    """Begin to bring part number `part` of a row near, of so many `parts` of equal size.
+
+    Memory answers so many calls at a time and no more: a long row is better asked for bit by bit.
+    """
+    size = rows.strides[0]
+    begin = rows.ctypes.data + row * size
+    for offset in range(part * size // parts, (part + 1) * size // parts, LINE):
         _fetch(types.uintp(begin + offset))

@@ -150,7 +150,7 @@ class ModelWatch:
         columns = self._judged(batch, np.ascontiguousarray(cells))
         begin = 0
         while begin < len(batch):
-            rows = self._states.assign(batch.clients[begin:] if begin else batch.clients)
+            rows = self._states.assign(batch.clients[begin:])
             self._floods(batch, begin, first, found)
             self._score(batch, columns, begin, rows, first, found)
             begin += len(rows)

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.events.names import Names
 from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows, Held, Left, Tally
 from detector.features.state import ClientTable, Stat
 from detector.reference.client_days import DAY_WIDTH
@@ -76,9 +77,9 @@ class ClientStates:
         """Return the client's row, None for a stranger."""
         return self._rows.get(client_id)
 
-    def assign(self, client_ids: Sequence[str]) -> NDArray[np.int64]:
+    def assign(self, clients: Names) -> NDArray[np.int64]:
         """Return rows for the first clients; as `ClientRows.assign`."""
-        rows = self._rows.assign(client_ids)
+        rows = self._rows.assign(clients)
         self._dirty[rows] = True
         return rows
 

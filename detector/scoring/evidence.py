@@ -12,11 +12,12 @@ weighted start is an e-process too: a benign client ever reaches c with a probab
 from typing import Any
 
 import numpy as np
+from numba import literal_unroll
 
 from detector.features.observe import observe
 from detector.features.state import Stat
 from detector.kit.compiled import borrowing
-from detector.kit.prefetch import prefetch
+from detector.kit.prefetch import prefetch, prefetch_part
 from detector.reference.client_days import follow_day
 from detector.scoring.profiles import note
 
@@ -100,13 +101,15 @@ def tail(value: float, center: float, spread: float) -> float:
 
 
 @borrowing
-def _expect(row: int, table: Any, evidence: Any) -> None:
-    """Have the large parts of a client's row brought near: of many clients, most are far away."""
-    prefetch(table[0], row)
-    prefetch(table[1], row)
-    prefetch(table[2], row)
-    prefetch(table[6], row)
-    prefetch(evidence, row)
+def _expect(row: int, table: Any, judged: Any) -> None:
+    """Have a client's row brought near, but for the queries that it remembers.
+
+    Of many clients most are far away, and each small part that is missed costs as much as a large.
+    """
+    for rows in literal_unroll(table[1:]):
+        prefetch(rows, row)
+    for rows in literal_unroll(judged):
+        prefetch(rows, row)
 
 
 @borrowing
@@ -127,13 +130,12 @@ def score(
     cells, has_input, labels, scores, margins, time_ms, p_values, broken = batch
     levels, stages, counts, thresholds, volume = tables
     evidence, verdicts, first_offsets, client_days = judged
-    stats = table[6]
+    memory, stats = table[0], table[6]
     # The last two are measured, not asked: fields taken in turn, and the volume.
     turns = len(counts) - 2
     for i in range(begin, len(rows)):
-        row = rows[i]
-        if i + AHEAD < len(rows):
-            _expect(rows[i + AHEAD], table, evidence)
+        row, expected = rows[i], rows[min(i + AHEAD, len(rows) - 1)]
+        _expect(expected, table, judged)
         code = observe(
             row, z[i], cells[i], has_input[i], labels[i], scores[i], margins[i], time_ms[i],
             p_values[i], broken[i], lens, table,
@@ -145,6 +147,7 @@ def score(
         n = stats[row, _QUERIES]
         mask = 0
         for s in range(len(counts)):
+            prefetch_part(memory, expected, s, len(counts))
             state = evidence[row, s]
             if state[0] == 0.0 and (s < turns or n == 1.0):
                 first_offsets[row, s] = offsets[i]

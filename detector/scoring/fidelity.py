@@ -9,12 +9,13 @@ not. Kernel models on such features come near the models that an attacker would 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.events.names import Names
+from detector.features.directory import NOBODY, Directory
 from detector.reference.answers import AnswerSample
 from detector.scoring.finding import (
     FIDELITY_EVIDENCE,
@@ -26,7 +27,6 @@ from detector.scoring.finding import (
 from detector.scoring.surrogates import SavedSums, Surrogates
 
 MAX_SUSPECTS = 256
-NOBODY = -1
 
 
 @dataclass(slots=True)
@@ -59,6 +59,7 @@ class FidelityBoard:
         self._surrogates = Surrogates(sample)
         self._suspects: dict[str, _Suspect] = {}
         self._slots: dict[str, int] = {}
+        self._directory = Directory(limit)
 
     def __len__(self) -> int:
         """Return the number of suspects on the board."""
@@ -82,7 +83,8 @@ class FidelityBoard:
             self._seat(client_id, log_evidence)
 
     def _seat(self, client_id: str, log_evidence: float) -> _Suspect:
-        self._slots[client_id] = self._surrogates.open()
+        slot = self._slots[client_id] = self._surrogates.open()
+        self._directory.put(Names.of([client_id]), np.array([slot]))
         suspect = self._suspects[client_id] = _Suspect(log_evidence)
         return suspect
 
@@ -93,12 +95,12 @@ class FidelityBoard:
         if self._suspects[weakest].credibility > log_evidence:
             return False
         del self._suspects[weakest]
-        self._surrogates.close(self._slots.pop(weakest))
+        slot = self._slots.pop(weakest)
+        self._surrogates.close(slot)
+        self._directory.drop(np.arange(slot + 1) == slot)
         return True
 
-    def learn(
-        self, clients: Sequence[str], z: NDArray[np.float32], labels: NDArray[np.int64]
-    ) -> None:
+    def learn(self, clients: Names, z: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         """Take answers in the order of the log; those to others than suspects pass.
 
         Args:
@@ -108,7 +110,7 @@ class FidelityBoard:
         """
         if not self._slots:
             return
-        slots = np.fromiter(map(self._slots.get, clients, repeat(NOBODY)), np.int64, len(clients))
+        slots = self._directory.find(clients)
         if slots.max(initial=NOBODY) == NOBODY:
             return
         at = self._surrogates.learn(slots, z, labels, 0)
@@ -148,6 +150,8 @@ class FidelityBoard:
     def restore(self, names: Sequence[str], suspects: Sequence[SavedSuspect]) -> None:
         """Take back the latest of each named suspect; raises `ValueError` when one is missing."""
         latest = {suspect.client_id: suspect for suspect in suspects}
+        # There may be more than the limit of today.
+        self._directory.enlarge(max(len(names), self._limit))
         for name in names:
             known = latest.get(name)
             if known is None:

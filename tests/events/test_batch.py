@@ -202,7 +202,7 @@ def test_positions_times_and_events_keep_the_order_of_the_log() -> None:
     assert batch.time_ms.tolist() == [1_767_225_600_002, 1_767_225_600_001]
     assert batch.offsets.tolist() == [0, 1]
     assert batch.located == items
-    assert batch.clients == [item.event.client_id for item in items]
+    assert list(batch.clients) == [item.event.client_id for item in items]
 
 
 @pytest.mark.parametrize("label", [0, 1, 2**63 - 1, -(2**63), "", "malignant", "1"])

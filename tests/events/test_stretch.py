@@ -74,7 +74,7 @@ def test_columns_say_what_the_events_say(log: list[tuple[dict[str, object], tupl
     assert isinstance(stretch, EventStretch)
     assert list(stretch) == expected
     assert stretch == expected
-    assert stretch.clients == [event.client_id for _, event in expected]
+    assert list(stretch.clients) == [event.client_id for _, event in expected]
     assert stretch.time_ms.tolist() == [event.time_ms for _, event in expected]
     assert stretch.has_input.tolist() == [event.input is not None for _, event in expected]
     groups = {key: at.tolist() for key, at in stretch.by_model.items()}
@@ -148,7 +148,7 @@ def test_no_events_are_a_stretch_too() -> None:
     stretch = EventStretch.of([])
     assert len(stretch) == 0
     assert not stretch.by_model
-    assert stretch.clients == []
+    assert list(stretch.clients) == []
 
 
 @pytest.mark.parametrize("at", [20, -21])
@@ -165,5 +165,5 @@ def test_columns_are_not_asked_about_events_that_are_not_in_them() -> None:
     # What they hold there is whatever memory held before.
     for column in (stretch.rows.client, stretch.rows.model, stretch.rows.tenant):
         column[stretch.made] = (1 << 40, 1 << 50)
-    assert stretch.clients == names
+    assert list(stretch.clients) == names
     assert [len(places) for places in stretch.by_model.values()] == [len(names)]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.events.names import Names
 from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows
 
 
@@ -42,7 +43,7 @@ class Table:
         """All rows, asked for as often as it takes."""
         rows: list[int] = []
         while len(rows) < len(clients):
-            rows += self.rows.assign(clients[len(rows) :]).tolist()
+            rows += self.rows.assign(Names.of(clients[len(rows) :])).tolist()
         return rows
 
     def here(self, *clients: str) -> list[bool]:
@@ -79,8 +80,8 @@ def test_the_longest_unseen_leaves_first() -> None:
 
 def test_rows_are_given_up_to_the_client_for_whom_another_must_leave() -> None:
     table = Table(3, 3)
-    assert len(table.rows.assign(["a", "b", "a", "c", "d", "a"])) == 4
-    assert len(table.rows.assign(["d", "b"])) == 1, "b had to leave for d"
+    assert len(table.rows.assign(Names.of(["a", "b", "a", "c", "d", "a"]))) == 4
+    assert len(table.rows.assign(Names.of(["d", "b"]))) == 1, "b had to leave for d"
 
 
 def test_newcomers_leave_before_the_established_and_those_before_suspects() -> None:

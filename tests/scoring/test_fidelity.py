@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from river.linear_model import BayesianLinearRegression
 from sklearn.ensemble import RandomForestClassifier
 
+from detector.events.names import Names
 from detector.reference.answers import EMPTY, FEATURES, AnswerSample, draw_answers, project
 from detector.scoring.fidelity import FidelityBoard, with_fidelity
 from detector.scoring.finding import StolenFidelity
@@ -45,7 +46,7 @@ def sample_of(model: Callable[[Rows], Codes]) -> AnswerSample:
 
 
 def told(board: FidelityBoard, client: str, z: Rows, labels: Codes) -> None:
-    board.learn([client] * len(z), z, labels)
+    board.learn(Names.of([client] * len(z)), z, labels)
 
 
 def followed(model: Callable[[Rows], Codes], n: int, seed: int = 2) -> StolenFidelity | None:
@@ -143,7 +144,7 @@ def test_estimates_do_not_depend_on_who_else_is_on_the_board() -> None:
             board.suspect("mallory", 12.0)
         asked = np.array([other[i], z[i]])
         answers = np.concatenate([three(other[i : i + 1]), two(z[i : i + 1])])
-        board.learn(["mallory", "eve"], asked, answers)
+        board.learn(Names.of(["mallory", "eve"]), asked, answers)
     assert board.estimate("eve") == followed(two, 200)
 
 
@@ -235,10 +236,10 @@ def test_how_the_answers_are_cut_and_kept_changes_no_bit(cuts: list[int], seed: 
         return board
 
     whole, cut = board_of(), board_of()
-    whole.learn(clients, z, labels)
+    whole.learn(Names.of(clients), z, labels)
     begin = 0
     for end in [*np.cumsum(cuts).tolist(), 400]:
-        cut.learn(clients[begin:end], z[begin:end], labels[begin:end])
+        cut.learn(Names.of(clients[begin:end]), z[begin:end], labels[begin:end])
         begin = min(end, 400)
         again = FidelityBoard(sample_of(three), limit=4)
         again.restore(cut.names(), list(cut.save(every=True)))
