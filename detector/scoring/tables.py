@@ -75,25 +75,25 @@ def build_tables(
     above it. Without a reference a sign that needs one never counts and the others must show more.
     """
     size = len(signs)
-    levels = np.zeros((size, CODES), dtype=np.int64)
     stages = np.zeros((size, MAX_STAGES, STAGE_WIDTH))
     counts = np.zeros(size, dtype=np.int64)
     weights = np.array([sign.weight for sign in signs])
     thresholds = np.log(weights.sum() / (weights * policy.alarm_budget))
     for s, sign in enumerate(signs):
-        levels[s] = _levels(sign)
         counts[s] = len(sign.stages)
         stages[s, : counts[s]] = _stages(sign, nulls.get(sign.name, ()))
         thresholds[s] = max(thresholds[s], ceilings.get(sign.name, 0.0) + CEILING_MARGIN)
         if not calibrated:
             thresholds[s] += np.inf if Need.REFERENCE in sign.needs else UNCALIBRATED_PENALTY
-    return ScoringTables(levels, stages, counts, thresholds, volume_scale(volumes))
+    return ScoringTables(_levels(tuple(signs)), stages, counts, thresholds, volume_scale(volumes))
 
 
 @cache
-def _levels(sign: Sign) -> NDArray[np.int64]:
-    """Return the sign's level of every observation; the same for all models of a process."""
-    return np.array([sign.level(decode(code)) for code in range(CODES)], dtype=np.int64)
+def _levels(signs: tuple[Sign, ...]) -> NDArray[np.int64]:
+    """Return the (s, codes) levels of every observation; the same for all models of a process."""
+    observations = [decode(code) for code in range(CODES)]
+    levels = [[sign.level(observation) for observation in observations] for sign in signs]
+    return np.array(levels, dtype=np.int64)
 
 
 def _stages(sign: Sign, null: Sequence[float]) -> NDArray[np.float64]:
