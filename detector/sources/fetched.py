@@ -12,7 +12,6 @@ share's records, which are made when they are wanted, are worked on.
 import struct
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import kafka
@@ -27,9 +26,9 @@ from detector.events.reasons import Reason
 from detector.events.record import Fault, Partition, Position, Record
 from detector.events.records import Records
 from detector.kit.errors import ConfigurationError
-from detector.sources.batches import BatchHeader, DamagedBatchError, records_of
+from detector.sources.batches import Batch, Damage, records_of
 from detector.sources.codecs import Codec, TooLargeError, UndecodableError, decompress
-from detector.sources.frames import UNREADABLE, Frame, frames
+from detector.sources.frames import UNREADABLE, DamagedBatchError, Frame, frames
 
 _KNOWN_VERSIONS = "3.0."
 _SEAM = (
@@ -112,13 +111,44 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
     def _wanted(self) -> Iterator[Records]:
         """Pieces from the position on that was asked for; a batch may begin before it."""
         first, before = self.fetch_offset, True
-        for piece in chain.from_iterable(map(self._read, self._frames)):
+        for piece in self._all():
             wanted = piece
             if before:
                 wanted = piece[int(np.searchsorted(piece.columns.offsets, first)) :]
             if wanted:
                 before = False
                 yield wanted
+
+    def _all(self) -> Iterator[Records]:
+        """What the frames hold; neighbours whose records stand in the answer are read in one go."""
+        run: list[Frame] = []
+        for frame in self._frames:
+            if self._is_plain(frame):
+                run.append(frame)
+                continue
+            yield from self._read_plain(run)
+            yield from self._read(frame)
+            run = []
+        yield from self._read_plain(run)
+
+    def _is_plain(self, frame: Frame) -> bool:
+        """Whether its records are there to be read, whatever other frames say."""
+        batch = frame.header
+        if not isinstance(batch, DefaultRecordBatch) or batch.compression_type != Codec.NONE:
+            return False
+        return not (batch.is_control_batch or batch.is_transactional)
+
+    def _read_plain(self, run: list[Frame]) -> Iterator[Records]:
+        """Read frames of one answer that are plain."""
+        if not run:
+            return
+        size = DefaultRecordBatch.HEADER_STRUCT.size
+        batches = [_batch(frame.header, frame.begin + size, frame.end) for frame in run]
+        for piece in records_of(self._partition, run[0].answer, batches):
+            if isinstance(piece, Damage):
+                yield self._faulty(run[piece.batch], Reason.DAMAGED_BATCH, piece.why)
+            else:
+                yield piece
 
     def _read(self, frame: Frame) -> Iterator[Records]:
         header = frame.header
@@ -135,14 +165,16 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
             yield self._faulty(frame, Reason.DAMAGED_BATCH, what)
 
     def _read_batch(self, frame: Frame, batch: DefaultRecordBatch) -> Iterator[Records]:
-        if not self._is_hidden(batch):
-            header, size = _header(self._partition, batch), batch.HEADER_STRUCT.size
-            if batch.compression_type == Codec.NONE:
-                yield from records_of(header, frame.answer, frame.begin + size, frame.end)
-            else:
-                plain = self._plain(batch.compression_type, frame.content[size:])
-                yield from records_of(header, plain, 0, len(plain))
-        self._reached = max(self._reached, batch.next_offset)
+        if self._is_hidden(batch):
+            return
+        content = frame.content[batch.HEADER_STRUCT.size :]
+        plain = bytes(content)
+        if batch.compression_type != Codec.NONE:
+            plain = self._plain(batch.compression_type, content)
+        for piece in records_of(self._partition, plain, [_batch(batch, 0, len(plain))]):
+            if isinstance(piece, Damage):
+                raise DamagedBatchError(piece.why)
+            yield piece
 
     def _is_hidden(self, batch: DefaultRecordBatch) -> bool:
         """Whether it belongs to an aborted transaction, or is a transaction's marker."""
@@ -191,14 +223,16 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
         return Records.of([Record(Position(*self._partition, last), kept, fault=fault)])
 
 
-def _header(partition: Partition, batch: DefaultRecordBatch) -> BatchHeader:
-    return BatchHeader(
-        partition,
-        batch.base_offset,
-        batch.last_offset_delta,
-        batch.records_count,
-        batch.first_timestamp,
-        batch.max_timestamp if batch.timestamp_type == batch.LOG_APPEND_TIME else None,
+def _batch(header: DefaultRecordBatch, begin: int, end: int) -> Batch:
+    appended = header.timestamp_type == header.LOG_APPEND_TIME
+    return Batch(
+        begin,
+        end,
+        header.records_count,
+        header.base_offset,
+        header.last_offset_delta,
+        header.max_timestamp if appended else header.first_timestamp,
+        appended,
     )
 
 

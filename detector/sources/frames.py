@@ -13,7 +13,6 @@ from kafka.errors import KafkaError
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.legacy_records import LegacyRecordBatch
 
-from detector.sources.batches import DamagedBatchError
 from detector.sources.codecs import Codec
 
 NEWEST_FORMAT = 2
@@ -28,6 +27,10 @@ _COUNT = 12
 _SMALLEST_FRAME = _MAGIC_AT + 1
 # Whatever kafka-python's own classes raise over bytes that are not what they expect.
 UNREADABLE = (KafkaError, AssertionError, IndexError, TypeError, ValueError, struct.error)
+
+
+class DamagedBatchError(Exception):
+    """A batch that cannot be used; the message says why."""
 
 
 @dataclass

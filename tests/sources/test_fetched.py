@@ -17,8 +17,9 @@ from kafka.record.legacy_records import LegacyRecordBatchBuilder
 from detector.events.decode import Decoder
 from detector.events.reasons import Reason
 from detector.events.record import Partition, Position, Record
+from detector.events.records import Records
 from detector.kit.errors import ConfigurationError
-from detector.sources.batches import BatchHeader, records_of
+from detector.sources.batches import Batch, records_of
 from detector.sources.codecs import Codec
 from detector.sources.fetched import Share, read_bounded
 from tests.sources.crafted import (
@@ -258,6 +259,47 @@ def test_no_flipped_byte_costs_a_neighbour(data: st.DataObject) -> None:
     assert offsets == sorted(set(offsets))
 
 
+@given(
+    st.lists(
+        st.sampled_from(["sound", "gzip", "with headers", "spoilt", "cut short", "empty"])
+        | st.integers(1, 5),
+        max_size=12,
+    ),
+    st.integers(1, 9),
+)
+def test_batches_read_in_one_go_are_what_they_are_alone(kinds: list[str | int], most: int) -> None:
+    content, base = [], 0
+    for kind in kinds:
+        made, covers = of_some_kind(kind, base)
+        content.append(made)
+        base += covers
+    alone = [record for made in content for record in read(made)]
+    share = opened(*content)
+    together: list[Record] = []
+    while piece := share.records(most):
+        together += piece
+    assert [str(record) for record in together] == [str(record) for record in alone]
+
+
+def of_some_kind(kind: str | int, base: int) -> tuple[bytes, int]:
+    """A batch at an offset, and how many offsets it covers."""
+    if isinstance(kind, int):
+        return plain(*[b"many"] * kind, base=base), kind
+    if kind == "gzip":
+        return plain(b"zipped", b"zipped", base=base, codec=Codec.GZIP), 2
+    if kind == "with headers":
+        return struct.pack(">q", base) + library_batch(Codec.NONE, [("h", b"1")])[8:], 3
+    if kind == "spoilt":
+        return batch(one_record(0, b"before") + one_record(2, b"beyond"), 2, base=base), 2
+    if kind == "cut short":
+        return batch(one_record(0, b"before") + one_record(1, b"", 1 << 40), 2, base=base), 2
+    if kind == "empty":
+        content = bytearray(batch(b"", 1, base=base))
+        struct.pack_into(">i", content, 57, 0)
+        return sealed(bytes(content)), 1
+    return plain(b"sound", base=base), 1
+
+
 def test_kafka_python_still_has_the_place_where_this_is_put_in() -> None:
     consumer = KafkaConsumer.__new__(KafkaConsumer)
     consumer._fetcher = Fetcher.__new__(Fetcher)
@@ -281,9 +323,11 @@ def test_another_kafka_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_times_beyond_64_bits_wrap_and_stop_nobody() -> None:
     record = b"\0" + varint(5) + varint(0) + varint(-1) + varint(1) + b"x" + varint(0)
-    header = BatchHeader(Partition("log", 3), 0, 0, 1, 2**63 - 1, None)
     content = varint(len(record)) + record
-    [[found]] = records_of(header, content, 0, len(content))
+    batch = Batch(0, len(content), 1, 0, 0, 2**63 - 1, appended=False)
+    [records] = records_of(Partition("log", 3), content, [batch])
+    assert isinstance(records, Records)
+    [found] = records
     assert found.timestamp_ms == -(2**63) + 4
     [letter] = Decoder().decode_all([found]).dead
     assert letter.timestamp_ms == found.timestamp_ms
