@@ -77,10 +77,10 @@ class Left(NamedTuple):
 class ClientRows:
     """Gives rows to client ids, at most `limit`.
 
-    `grow` is called with a new capacity, `clear` with each row that is to be blanked because its
-    client has left, `rank` returns the standing (capacity,) of every row's client (`NEWCOMER`,
-    `ESTABLISHED` or `SUSPECT`), and `idle` which rows (capacity,) have been silent for so long that
-    they may go before anything grows.
+    `grow` is called with a new capacity, `clear` with the rows that are to be blanked because
+    their clients have left, `rank` returns the standing (capacity,) of every row's client
+    (`NEWCOMER`, `ESTABLISHED` or `SUSPECT`), and `idle` which rows (capacity,) have been silent for
+    so long that they may go before anything grows.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class ClientRows:
         capacity: int,
         limit: int,
         grow: Callable[[int], None],
-        clear: Callable[[int], None],
+        clear: Callable[[NDArray[np.int64]], None],
         rank: Callable[[], NDArray[np.int64]],
         idle: Callable[[], NDArray[np.bool_]],
     ) -> None:
@@ -191,8 +191,7 @@ class ClientRows:
         gone[leaving] = True
         self._directory.drop(gone)
         self._ids[leaving] = ""
-        for row in leaving.tolist():
-            self._clear(row)
+        self._clear(leaving)
         self._free = _lowest_last(np.flatnonzero(gone))
 
     def departures(self) -> list[Left]:

@@ -161,10 +161,10 @@ class ClientTable:
             setattr(self, name, new)
         self.capacity = capacity
 
-    def clear(self, row: int) -> None:
-        """Blank one row, for a new client."""
+    def clear(self, rows: NDArray[np.int64]) -> None:
+        """Blank some rows, for new clients."""
         for name in self._ARRAYS:
-            getattr(self, name)[row] = 0
+            getattr(self, name)[rows] = 0
 
     def pack(self, rows: NDArray[np.int64]) -> list[bytes]:
         """Return what the (n,) rows hold, array by array, for `unpack`."""

@@ -112,13 +112,11 @@ class ClientStates:
         self.days = np.pad(self.days, ((0, added), (0, 0)))
         self._dirty = np.pad(self._dirty, (0, added), constant_values=True)
 
-    def _clear(self, row: int) -> None:
-        self.table.clear(row)
-        self.evidence[row] = 0.0
-        self.verdicts[row] = 0
-        self.first[row] = 0
-        self.days[row] = 0.0
-        self._dirty[row] = True
+    def _clear(self, rows: NDArray[np.int64]) -> None:
+        self.table.clear(rows)
+        for array in self.arrays():
+            array[rows] = 0
+        self._dirty[rows] = True
 
     def _rank(self) -> NDArray[np.int64]:
         queries = self.table.stats[:, Stat.QUERIES]

@@ -18,9 +18,10 @@ class Table:
         self.standing: dict[str, int] = {}
         self.idle: set[str] = set()
         self.cleared: list[int] = []
-        self.rows = ClientRows(
-            capacity, limit, self._grow, self.cleared.append, self._rank, self._idle
-        )
+        self.rows = ClientRows(capacity, limit, self._grow, self._blank, self._rank, self._idle)
+
+    def _blank(self, rows: np.ndarray) -> None:
+        self.cleared += rows.tolist()
 
     def _grow(self, capacity: int) -> None:
         assert capacity > self.capacity

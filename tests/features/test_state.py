@@ -24,7 +24,7 @@ def test_growing_keeps_what_is_there_and_adds_blank_rows() -> None:
 
 def test_clearing_blanks_one_row_alone() -> None:
     table = filled()
-    table.clear(1)
+    table.clear(np.array([1]))
     for array in table.arrays():
         assert not array[1].any()
         assert array[0].all()
