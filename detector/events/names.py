@@ -40,11 +40,13 @@ class Names(Sequence[str]):
         """Return names that are made already as columns."""
         if isinstance(names, Names):
             return names
-        raw = [name.encode(*_CODEC) for name in names]
-        ends = np.cumsum(np.fromiter(map(len, raw), np.int64, len(raw)), dtype=np.int64)
-        spans = np.stack([np.concatenate([[0], ends])[: len(ends)], ends], axis=1)
-        data = np.frombuffer(b"".join(raw), dtype=np.uint8)
-        return cls(np.concatenate([data, _PADDING]), spans)
+        raw = "".join(names).encode(*_CODEC)
+        sizes = np.fromiter(map(len, names), np.int64, len(names))
+        if sizes.sum() != len(raw):
+            sizes = np.array([len(name.encode(*_CODEC)) for name in names], dtype=np.int64)
+        ends = np.cumsum(sizes)
+        data = np.frombuffer(raw, dtype=np.uint8)
+        return cls(np.concatenate([data, _PADDING]), np.stack([ends - sizes, ends], axis=1))
 
     def __len__(self) -> int:
         """Return the number of names."""
@@ -67,15 +69,24 @@ class Names(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         """Return the names one by one."""
-        sizes = np.where(self._spans[:, 0] < 0, 0, self._spans[:, 1] - self._spans[:, 0])
-        # Side by side they stay near; where they are each would be fetched from afar again.
-        raw = gathered(self._data, self._spans, sizes).tobytes()
-        ends = np.cumsum(sizes + 1) - 1
-        pieces = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
+        data, spans = self._packed()
+        raw, pieces = data.tobytes(), spans.tolist()
         if raw.isascii():
             text = raw.decode("ascii")
             return iter([text[begin:end] for begin, end in pieces])
         return iter([raw[begin:end].decode(*_CODEC) for begin, end in pieces])
+
+    def _packed(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The names side by side, where they stay near, and their spans."""
+        sizes = np.where(self._spans[:, 0] < 0, 0, self._spans[:, 1] - self._spans[:, 0])
+        ends = np.cumsum(sizes + 1) - 1
+        return gathered(self._data, self._spans, sizes), np.stack([ends - sizes, ends], axis=1)
+
+    def replaced(self, at: NDArray[np.int64], names: "Names") -> "Names":
+        """Return the names with others in the (k,) places `at`."""
+        data, spans = self._packed()
+        spans[at] = names._spans + len(data)
+        return Names(np.concatenate([data, names._data]), spans)
 
     def take(self, indices: NDArray[np.int64]) -> "Names":
         """Return the names at the (k,) indices, in that order."""

@@ -176,17 +176,14 @@ class EventStretch(Sequence[LocatedEvent]):
     @cached_property
     def clients(self) -> Names:
         """(n,) client ids."""
-        if not len(self.made):
-            return self._origin.texts(self.rows.client[self._places])
-        if len(self.made) == len(self._places):
-            return Names.of([made.event.client_id for made in self.made_events])
+        made = Names.of([made.event.client_id for made in self.made_events])
+        if len(made) == len(self._places):
+            return made
         spans = self.rows.client[self._places]
         # Columns say nothing of an event that is not in them.
         spans[self.made] = -1
-        clients = list(self._origin.texts(spans))
-        for i, made in zip(self.made.tolist(), self.made_events, strict=True):
-            clients[i] = made.event.client_id
-        return Names.of(clients)
+        clients = self._origin.texts(spans)
+        return clients.replaced(self.made, made) if len(made) else clients
 
     @cached_property
     def by_model(self) -> dict[ModelKey, Places]:

@@ -30,7 +30,7 @@ Places = NDArray[np.uint64]
 
 
 class Directory:
-    """Gives numbers below 2**32 - 1 for names; there is always room for `room` of them."""
+    """Gives numbers below 2**32 - 1 for names; there is room for `room` of them, and no more."""
 
     def __init__(self, room: int) -> None:
         self.places = _places(room)
@@ -46,12 +46,14 @@ class Directory:
         _put(names.fingerprints, self.places, numbers)
 
     def enlarge(self, room: int) -> None:
-        """Make room for so many names."""
-        former, self.places = self.places, _places(room)
-        _move(former, self.places, np.zeros(0, dtype=np.bool_))
+        """Make room for so many names, if there is less."""
+        places = _places(room)
+        if len(places) > len(self.places):
+            former, self.places = self.places, places
+            _move(former, self.places, np.zeros(0, dtype=np.bool_))
 
     def drop(self, gone: NDArray[np.bool_]) -> None:
-        """Forget the names of all numbers that are marked in (room,) `gone`."""
+        """Forget the names of all numbers that are marked in (k,) `gone`; those from k on stay."""
         former, self.places = self.places, np.zeros_like(self.places)
         _move(former, self.places, gone)
 
@@ -68,14 +70,18 @@ def expect(places: Any, first: Any) -> None:
 
 @borrowing
 def place_of(places: Any, first: Any, second: Any) -> Any:
-    """Return where the fingerprint with these halves stands, or where it would."""
+    """Return where the fingerprint with these halves stands, or where it would.
+
+    Raises `IndexError` when it is not here and everything is full, which is a mistake of the
+    caller's: looking on would never end, and nothing could interrupt it.
+    """
     last = _u64(len(places) - 1)
     at = first & last
-    while places[at, 1] != 0:
-        if places[at, 0] == first and (places[at, 1] ^ second) <= _LOWER:
-            break
+    for _ in range(len(places)):
+        if places[at, 1] == 0 or (places[at, 0] == first and places[at, 1] ^ second <= _LOWER):
+            return at
         at = (at + _ONE) & last
-    return at
+    raise IndexError("the directory is full")
 
 
 @borrowing

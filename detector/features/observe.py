@@ -103,37 +103,35 @@ def _lineage(relation: Any, unnatural: bool, held: Any) -> tuple[int, int]:
 
 @borrowing
 def _look(
-    row: int, z: Any, cells: Any, label: int, scores: Any, p_value: float, broken: int, low: bool,
-    lens: Any, table: Any,
+    client: Any, z: Any, cells: Any, label: int, scores: Any, p_value: float, broken: int,
+    low: bool, lens: Any,
 ) -> tuple[int, Any, bool]:  # fmt: skip
     """Compare an input with the memory and remember it; return (probe, marks, tells a routine)."""
     held = Memory(
-        table[0][row], table[1][row], table[2][row], table[3][row], table[4][row], table[5][row],
+        client.memory, client.lines, client.order, client.memory_labels, client.roots, client.marks,
     )  # fmt: skip
-    stats = table[6][row]
+    stats = client.stats
     stats[_INPUTS] += 1
     line = geometry.project(z)
     strange = lens.calibrated == 1 and p_value <= STRANGE_SHARE
     off_grid = lens.calibrated == 1 and leaves_grid(cells, lens.grid)
     beside = neighbours(z, held, lens.room)
     least = least_fields(lens, off_grid, broken)
-    relation = relate(
-        z, cells, line, least, beside, lens, held, stats, table[15][row], table[16][row]
-    )
+    relation = relate(z, cells, line, least, beside, lens, held, stats, client.sweep, client.turns)
     probe, routine, tells = relation.probe, relation.routine, relation.tells
     if _ONE_FIELD <= probe <= _STEP:
-        count_fading(table[9][row], beside.field % table[9].shape[1])
+        count_fading(client.changed, beside.field % len(client.changed))
     company = lens.calibrated == 1 and stats[_MEMORY_COUNT] >= MIN_COMPANY
     scattered = company and probe >= _COLLINEAR and beside.distance > lens.far
     flip = differs(label, relation.base if relation.base >= 0 else beside.nearest, held.labels)
     if lens.calibrated == 1:
         cell = max(nearest_cell(z, lens.cells, lens.coarse, lens.room), 0)
-        count_fading(table[10][row], cell % table[10].shape[1])
+        count_fading(client.cells, cell % len(client.cells))
     local = _STEP <= probe < _EQUAL
     unnatural = strange or off_grid or broken > 0
     record = False
     if unnatural or local:
-        record = follow_records(scores, stats, table[12][row], table[13][row], table[14][row])
+        record = follow_records(scores, stats, client.peaks, client.starts, client.records)
     root, mark = _lineage(relation, unnatural, held)
     if local:
         tells, routine = follow_burst(root, stats)
@@ -147,7 +145,7 @@ def _look(
         mark |= _KEPT
         home = follow_home(z, label, held, stats, lens)
         place = place_of(z, beside, mark, home, held, lens)
-        follow_trace(probe, label, place, marks, stats, table[7][row])
+        follow_trace(probe, label, place, marks, stats, client.trace)
     elif probe in (_FAR, _FIRST) and beside.distance >= APART * lens.typical:
         mark |= _RECORD
     if probe != _REPEAT:
@@ -168,16 +166,16 @@ def _pack(probe: int, broken: int, marks: Any, tells: bool) -> int:
 
 @borrowing
 def observe(
-    row: int, z: Any, cells: Any, has_input: bool, label: int, scores: Any, margin: float,
-    time_ms: int, p_value: float, broken: int, lens: Any, table: Any,
+    client: Any, z: Any, cells: Any, has_input: bool, label: int, scores: Any, margin: float,
+    time_ms: int, p_value: float, broken: int, lens: Any,
 ) -> int:  # fmt: skip
     """Update one client's row with one query and return the packed observation.
 
-    `table` is `ClientTable.arrays()`, z (d,) the scaled and cells (d,) the folded input, scores
+    `client` is its `ClientRow`, z (d,) the scaled and cells (d,) the folded input, scores
     (c,) with NaN where absent, p_value that of the input being benign, `broken` as in
     `Reference.judge`.
     """
-    stats = table[6][row]
+    stats = client.stats
     stats[_QUERIES] += 1
     stats[_TURN_GAIN] = 0.0
     follow_time(stats, time_ms)
@@ -186,10 +184,10 @@ def observe(
     marks = Marks(False, False, False, False, False, False, False, low, False)
     if has_input:
         level = broken
-        probe, marks, tells = _look(row, z, cells, label, scores, p_value, broken, low, lens, table)
+        probe, marks, tells = _look(client, z, cells, label, scores, p_value, broken, low, lens)
     else:
         stats[_VOLUME] += 1.0
-    table[8][row, probe] += 1
+    client.probes[probe] += 1
     stats[_STRANGE] += marks.strange
     stats[_BROKEN] += marks.broken
     stats[_OFF_GRID] += marks.off_grid
@@ -197,5 +195,5 @@ def observe(
     stats[_FLIPS] += marks.flip and probe != _FAR
     stats[_RECORDS] += marks.record
     if label >= 0:
-        count_fading(table[11][row], label % table[11].shape[1])
+        count_fading(client.labels, label % len(client.labels))
     return _pack(probe, level, marks, tells)

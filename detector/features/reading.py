@@ -105,19 +105,19 @@ def _pace(stats: Any) -> tuple[float, float]:
 
 
 @borrowing
-def read_row(row: int, cells: int, table: Any, out: Any) -> None:
+def read_row(client: Any, cells: int, out: Any) -> None:
     """Read one client's features, NaN where the log does not allow one.
 
     `cells` is the number of cells that the model's input space is divided into, 0 without a
-    reference; `table` are the arrays of `ClientTable`; `out` (f,) is in catalogue order.
+    reference; `client` is the `ClientRow`; `out` (f,) is in catalogue order.
     """
-    stats, probes, labels = table[6][row], table[8][row], table[11][row]
+    stats, probes, labels = client.stats, client.probes, client.labels
     out[_AT_QUERIES] = stats[_QUERIES]
-    out[_QUERY_ENTROPY] = _entropy(table[10][row])
-    out[_FIELD_ENTROPY] = _entropy(table[9][row])
+    out[_QUERY_ENTROPY] = _entropy(client.cells)
+    out[_FIELD_ENTROPY] = _entropy(client.changed)
     out[_LABEL_ENTROPY] = _entropy(labels)
     visited = 0
-    for count in table[10][row]:
+    for count in client.cells:
         visited += count > 0
     out[_COVERAGE] = visited / cells if cells > 0 else np.nan
     for i in range(len(_RATIO)):
@@ -132,5 +132,5 @@ def read_row(row: int, cells: int, table: Any, out: Any) -> None:
         out[_SHARE[i]] = seen / inputs if inputs > 0.0 else 0.0
     out[_PROBED_RECORDS] = stats[_HOMES]
     out[_DOMINANCE] = _dominance(labels)
-    out[_CLIMB] = _climb(table[12][row], table[13][row], table[14][row])
+    out[_CLIMB] = _climb(client.peaks, client.starts, client.records)
     out[_RATE], out[_IRREGULARITY] = _pace(stats)

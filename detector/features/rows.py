@@ -114,10 +114,9 @@ class ClientRows:
         """What was counted so far."""
         return self._tally
 
-    def get(self, client_id: str) -> int | None:
-        """Return the client's row without giving one."""
-        row = int(self._directory.find(Names.of([client_id]))[0])
-        return None if row == NOBODY else row
+    def find(self, clients: Names) -> NDArray[np.int64]:
+        """Return the clients' rows without giving any, `NOBODY` for who has none."""
+        return self._directory.find(clients)
 
     def assign(self, clients: Names) -> NDArray[np.int64]:
         """Return rows for the first clients, up to the one for whom somebody has to leave.

@@ -1,17 +1,18 @@
-"""The bounded, columnar memory of all clients of one model: one row of each array a client.
+"""The bounded memory of all clients of one model: one row a client.
 
 At up to 32 fields a client takes less than 4 KiB, evidence included: narrow inputs leave room for
 more remembered queries (`memory_slots`). `bytes_per_client` says how much at any width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.batch import MAX_CLASSES
+from detector.features.block import Block
 from detector.features.observation import PROBES
 
 MEMORY_BYTES = 2600
@@ -117,81 +118,137 @@ def memory_slots(width: int) -> int:
     return max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY_BYTES // slot))
 
 
+class ClientRow(NamedTuple):
+    """One client's row: what the kernels read and write.
+
+    Attributes:
+        memory: (slots, width) float32, remembered queries, scaled.
+        lines: (slots, 2) float32, of each the line that it lies on.
+        order: (slots,) int32, which query of the client it was, from 1; 0 for a free slot.
+        memory_labels: (slots,) int32, its label.
+        roots: (slots,) int32, the query that its group began with.
+        marks: (slots,) uint8, what is known of it, as bits.
+        stats: (`STATS`,) float64, the whole life.
+        trace: (`TRACES`,) float32, the conspicuous queries.
+        probes: (`PROBES`,) uint32, how many queries were seen as which.
+        changed: (`COLUMNS`,) uint8, fading counts of the fields that were changed alone.
+        cells: (`CELLS`,) uint8, of the regions of the input space.
+        labels: (`LABELS`,) uint8, of the answers.
+        peaks: (`MAX_CLASSES`,) uint16, the highest score of each class.
+        starts: (`MAX_CLASSES`,) uint16, the first one.
+        records: (`MAX_CLASSES`,) uint8, how often it climbed.
+        sweep: (2, `SWEEP_VALUES`) float32, the values tried of a field.
+        turns: (2,) int64, the fields that were taken in turn, as bits.
+    """
+
+    memory: NDArray[np.float32]
+    lines: NDArray[np.float32]
+    order: NDArray[np.int32]
+    memory_labels: NDArray[np.int32]
+    roots: NDArray[np.int32]
+    marks: NDArray[np.uint8]
+    stats: NDArray[np.float64]
+    trace: NDArray[np.float32]
+    probes: NDArray[np.uint32]
+    changed: NDArray[np.uint8]
+    cells: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    peaks: NDArray[np.uint16]
+    starts: NDArray[np.uint16]
+    records: NDArray[np.uint8]
+    sweep: NDArray[np.float32]
+    turns: NDArray[np.int64]
+
+
+REMEMBERED = ("memory", "lines", "order", "memory_labels", "roots", "marks")
+
+
+def blank_row(width: int) -> ClientRow:
+    """Return the row of a client that never asked anything."""
+    slots = memory_slots(width)
+    return ClientRow(
+        np.zeros((slots, width), dtype=np.float32),
+        np.zeros((slots, 2), dtype=np.float32),
+        np.zeros(slots, dtype=np.int32),
+        np.zeros(slots, dtype=np.int32),
+        np.zeros(slots, dtype=np.int32),
+        np.zeros(slots, dtype=np.uint8),
+        np.zeros(STATS),
+        np.zeros(TRACES, dtype=np.float32),
+        np.zeros(PROBES, dtype=np.uint32),
+        np.zeros(COLUMNS, dtype=np.uint8),
+        np.zeros(CELLS, dtype=np.uint8),
+        np.zeros(LABELS, dtype=np.uint8),
+        np.zeros(MAX_CLASSES, dtype=np.uint16),
+        np.zeros(MAX_CLASSES, dtype=np.uint16),
+        np.zeros(MAX_CLASSES, dtype=np.uint8),
+        np.zeros((2, SWEEP_VALUES), dtype=np.float32),
+        np.zeros(2, dtype=np.int64),
+    )
+
+
 class ClientTable:
-    """Arrays of `capacity` rows, for inputs of `width` folded columns."""
+    """Rows of `capacity` clients, for inputs of `width` folded columns.
 
-    def __init__(self, width: int, capacity: int = 64) -> None:
+    Each row ends with `further` fields, given by an example, that belong to who holds the table.
+    The fields are attributes, with one row a client; they look into the rows, and are others after
+    every change of size.
+    """
+
+    def __init__(
+        self, width: int, capacity: int = 64, further: Mapping[str, NDArray[Any]] | None = None
+    ) -> None:
         self.width = width
-        self.capacity = 0
-        self._blank_memory()
-        self.stats = np.zeros((0, STATS))
-        self.trace = np.zeros((0, TRACES), dtype=np.float32)
-        self.probes = np.zeros((0, PROBES), dtype=np.uint32)
-        self.changed = np.zeros((0, COLUMNS), dtype=np.uint8)
-        self.cells = np.zeros((0, CELLS), dtype=np.uint8)
-        self.labels = np.zeros((0, LABELS), dtype=np.uint8)
-        self.peaks = np.zeros((0, MAX_CLASSES), dtype=np.uint16)
-        self.starts = np.zeros((0, MAX_CLASSES), dtype=np.uint16)
-        self.records = np.zeros((0, MAX_CLASSES), dtype=np.uint8)
-        self.sweep = np.zeros((0, 2, SWEEP_VALUES), dtype=np.float32)
-        self.turns = np.zeros((0, 2), dtype=np.int64)
-        self.grow(capacity)
+        self._further = dict(further or {})
+        self.block = self._blank_block(capacity)
 
-    _MEMORY = ("memory", "lines", "order", "memory_labels", "roots", "marks")
-    _ARRAYS = (
-        *_MEMORY, "stats", "trace", "probes", "changed", "cells", "labels", "peaks", "starts",
-        "records", "sweep", "turns",
-    )  # fmt: skip
+    def _blank_block(self, capacity: int) -> Block:
+        return Block(blank_row(self.width)._asdict() | self._further, capacity)
 
-    def _blank_memory(self) -> None:
-        slots = memory_slots(self.width)
-        self.memory = np.zeros((self.capacity, slots, self.width), dtype=np.float32)
-        self.lines = np.zeros((self.capacity, slots, 2), dtype=np.float32)
-        self.order = np.zeros((self.capacity, slots), dtype=np.int32)
-        self.memory_labels = np.zeros((self.capacity, slots), dtype=np.int32)
-        self.roots = np.zeros((self.capacity, slots), dtype=np.int32)
-        self.marks = np.zeros((self.capacity, slots), dtype=np.uint8)
+    @property
+    def capacity(self) -> int:
+        """How many rows there are."""
+        return len(self.block.rows)
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        """Return a field of all rows, (capacity, ...)."""
+        try:
+            return self.__dict__["block"].arrays[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
     def grow(self, capacity: int) -> None:
         """Enlarge to `capacity` rows; new rows are blank."""
-        for name in self._ARRAYS:
-            old = getattr(self, name)
-            new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
-            new[: self.capacity] = old
-            setattr(self, name, new)
-        self.capacity = capacity
+        self.block.grow(capacity)
 
     def clear(self, rows: NDArray[np.int64]) -> None:
         """Blank some rows, for new clients."""
-        for name in self._ARRAYS:
-            getattr(self, name)[rows] = 0
+        self.block.rows[rows] = 0
 
     def pack(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """Return what the (n,) rows hold, array by array, for `unpack`."""
-        return [getattr(self, name)[rows].tobytes() for name in self._ARRAYS]
+        """Return what the (n,) rows hold, field by field, for `unpack`."""
+        return [array[rows].tobytes() for array in self.block.arrays.values()]
 
     def unpack(self, rows: NDArray[np.int64], packed: Sequence[bytes]) -> None:
         """Put back what `pack` returned; raises `ValueError` where it does not fit."""
-        for name, body in zip(self._ARRAYS, packed, strict=True):
-            array = getattr(self, name)
+        for array, body in zip(self.block.arrays.values(), packed, strict=True):
             array[rows] = np.frombuffer(body, array.dtype).reshape(len(rows), *array.shape[1:])
 
     @classmethod
     def layout(cls) -> str:
         """Return what a row looks like: another version with the same text can read it."""
-        table = cls(1, 1)
-        shapes = {name: getattr(table, name) for name in cls._ARRAYS}
-        return " ".join(f"{name}:{array.dtype.str}{array.shape}" for name, array in shapes.items())
+        fields = blank_row(1)._asdict()
+        # As tables of one row.
+        return " ".join(f"{n}:{a.dtype.str}{(1, *a.shape)}" for n, a in fields.items())
 
-    def arrays(self) -> tuple[Any, ...]:
-        """Return the arrays in the order that the kernel takes them."""
-        return tuple(getattr(self, name) for name in self._ARRAYS)
+    def row(self, row: int) -> ClientRow:
+        """Return one client's row, for the kernels; what they write stands in the table."""
+        return ClientRow._make(self.block.arrays[name][row] for name in ClientRow._fields)
 
     @property
     def bytes_per_client(self) -> int:
         """Bytes of state held for each client."""
-        return sum(getattr(self, name).itemsize * getattr(self, name)[:1].size
-                   for name in self._ARRAYS)  # fmt: skip
+        return self.block.rows.shape[1]
 
     def widen_memory(self, width: int) -> None:
         """Take inputs of more columns; remembered queries lack the new ones.
@@ -201,12 +258,20 @@ class ClientTable:
         if memory_slots(width) != memory_slots(self.width):
             self.forget_memory(width)
             return
-        added = width - self.width
-        self.memory = np.pad(self.memory, ((0, 0), (0, 0), (0, added)), constant_values=np.nan)
-        self.width = width
+        memory = self.memory
+        self._move(width, ("memory",))
+        self.memory[:] = np.nan
+        self.memory[:, :, : memory.shape[2]] = memory
 
     def forget_memory(self, width: int) -> None:
         """Drop the remembered queries, not the statistics, and take inputs of another width."""
-        self.width = width
-        self._blank_memory()
+        self._move(width, REMEMBERED)
         self.stats[:, Stat.MEMORY_COUNT] = 0
+
+    def _move(self, width: int, but: Sequence[str]) -> None:
+        """Lay out rows for another width and take over all fields but some."""
+        self.width, former = width, self.block
+        self.block = self._blank_block(len(former.rows))
+        for name, array in former.arrays.items():
+            if name not in but:
+                self.block.arrays[name][:] = array

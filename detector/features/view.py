@@ -67,7 +67,7 @@ class RowView:
 
     def _read(self) -> NDArray[np.float64]:
         values = np.empty(len(NAMES))
-        read_row(self.row, self.cells, self.table.arrays(), values)
+        read_row(self.table.row(self.row), self.cells, values)
         return values
 
 

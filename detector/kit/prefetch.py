@@ -38,11 +38,18 @@ def prefetch(rows: Any, row: int) -> None:
 
 @borrowing
 def prefetch_part(rows: Any, row: int, part: int, parts: int) -> None:
-    """Begin to bring part number `part` of a row near, of so many `parts` of equal size.
+    """Begin to bring part number `part` of a row near, of so many equal `parts`.
 
     Memory answers so many calls at a time and no more: a long row is better asked for bit by bit.
     """
     size = rows.strides[0]
     begin = rows.ctypes.data + row * size
-    for offset in range(part * size // parts, (part + 1) * size // parts, LINE):
-        _fetch(types.uintp(begin + offset))
+    for line in range(*lines_of(size, part, parts)):
+        _fetch(types.uintp(begin + line * LINE))
+
+
+@borrowing
+def lines_of(size: int, part: int, parts: int) -> tuple[int, int]:
+    """Return the first line of a part of so many bytes, and the first one behind it."""
+    lines = (size + LINE - 1) // LINE
+    return part * lines // parts, (part + 1) * lines // parts

@@ -76,7 +76,7 @@ class Learning:
 
     def benign(self, watch: ModelWatch) -> list[LocatedEvent] | None:
         """Leave suspects out for good; return what was collected when it is still enough."""
-        suspects = {client for client in self._counts if watch.suspected(client)}
+        suspects = watch.suspects(self._counts)
         self._left_out |= suspects
         for client in suspects:
             del self._counts[client]

@@ -1,8 +1,9 @@
 """One model under watch: the state of its clients and the judgement of its events."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from detector.events.assemble import assemble
 from detector.events.batch import NO_LABEL, ColumnTable, EventBatch
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
+from detector.events.names import Names
 from detector.events.stretch import EventStretch
 from detector.features.lens import make_lens, view_cells
 from detector.features.rows import Tally
@@ -24,7 +26,7 @@ from detector.reference.drift import DriftMonitor
 from detector.reference.picture import Reference
 from detector.reference.sketch import MAX_COLUMNS, fold
 from detector.scoring.clients import ClientStates, SavedRows
-from detector.scoring.evidence import FIRED, LOG_E, score
+from detector.scoring.evidence import LOG_E, score
 from detector.scoring.fidelity import MAX_SUSPECTS, FidelityBoard, with_fidelity
 from detector.scoring.finding import Finding
 from detector.scoring.flood import FloodMonitor, Place
@@ -108,10 +110,10 @@ class ModelWatch:
         """How many clients are held."""
         return len(self._states)
 
-    def suspected(self, client_id: str) -> bool:
-        """Whether any hypothesis about the client has fired."""
-        row = self._states.row(client_id)
-        return row is not None and bool(self._states.verdicts[row, FIRED])
+    def suspects(self, client_ids: Iterable[str]) -> set[str]:
+        """Return those of the clients about whom any hypothesis has fired."""
+        clients = list(client_ids)
+        return set(compress(clients, self._states.suspected(Names.of(clients)).tolist()))
 
     def process(self, located: Sequence[LocatedEvent]) -> Watched:
         """Update and judge with events of this model, in the order of the log."""
@@ -171,14 +173,14 @@ class ModelWatch:
         """Score the batch's events from `begin` on for which there are rows."""
         count = begin + len(rows)
         z, offsets, *rest = (column[begin:count] for column in columns)
-        days, states = np.full(len(rows), np.nan), self._states
+        days, states, held = np.full(len(rows), np.nan), self._states, self._states.rows()
         profiles = room(len(rows), len(SIGNS))
         answers = np.where(batch.has_input, batch.labels, NO_LABEL)[begin:count]
         i = done = 0
         while True:
             i, mask = score(
-                i, rows, z, tuple(rest), self._lens, states.table.arrays(), states.arrays(),
-                offsets, self._tables, days, self._regions, profiles,
+                i, rows, z, tuple(rest), self._lens, held, offsets, self._tables, days,
+                self._regions, profiles,
             )  # fmt: skip
             end = min(i + 1, len(rows))
             asking = batch.clients[begin + done : begin + end]
@@ -190,8 +192,8 @@ class ModelWatch:
             if finding is not None:
                 found.findings.append((first + begin + i, finding))
                 note(
-                    i, int(rows[i]), False, self._regions, states.table.arrays(), states.evidence,
-                    LOG_E, profiles,
+                    i, states.table.row(int(rows[i])), False, self._regions,
+                    states.judgement(int(rows[i])).evidence, LOG_E, profiles,
                 )  # fmt: skip
             i += 1
         self._look_at(noted(profiles), batch.located[begin:count], first + begin, found)
@@ -232,9 +234,8 @@ class ModelWatch:
         states, calibrated = self._states, self.reference is not None
         view = RowView(states.table, row, self._regions)
         moment = Moment(located.event, located.position, view, self._names, calibrated)
-        finding = self._judge.decide(
-            mask, moment, states.evidence[row], states.verdicts[row], states.first[row]
-        )
+        judged = states.judgement(row)
+        finding = self._judge.decide(mask, moment, judged.evidence, judged.verdicts, judged.first)
         if finding is None:
             return None
         client = located.event.client_id

@@ -107,7 +107,7 @@ class _Seen:
 def _watch(reference: Reference, log: BenignLog) -> _Seen:
     """Run the benign events through fresh state."""
     table = ClientTable(log.z.shape[1], int(log.owner.max()) + 1)
-    arrays = table.arrays()
+    clients = [table.row(row) for row in range(table.capacity)]
     lens = make_lens(reference, log.z.shape[1])
     p_values, broken = reference.judge(log.cells)
     codes = np.zeros(len(log.z), dtype=np.int64)
@@ -118,8 +118,8 @@ def _watch(reference: Reference, log: BenignLog) -> _Seen:
         row = log.owner[i]
         before = stats[row, Stat.NEAREST_SUM]
         codes[i] = observe(
-            row, log.z[i], log.cells[i], True, log.labels[i], log.scores[i], log.margins[i],
-            log.time_ms[i], p_values[i], broken[i], lens, arrays,
+            clients[row], log.z[i], log.cells[i], True, log.labels[i], log.scores[i],
+            log.margins[i], log.time_ms[i], p_values[i], broken[i], lens,
         )  # fmt: skip
         grown = stats[row, Stat.NEAREST_SUM] - before
         if grown > 0.0 and MIN_COMPANY < stats[row, Stat.NEAREST_COUNT] <= MAX_DISTANCES:

@@ -5,17 +5,16 @@ costs what the traffic touched and not what there is.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.names import Names
+from detector.features.directory import NOBODY
 from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows, Held, Left, Tally
-from detector.features.state import ClientTable, Stat
-from detector.reference.client_days import DAY_WIDTH
-from detector.scoring.evidence import FIRED, LOG_E, VERDICT, WIDTH
+from detector.features.state import ClientTable, Stat, blank_row
+from detector.scoring.evidence import FIRED, LOG_E, Judgement, Rows, blank_judgement
 
 FIRST_CAPACITY = 64
 ESTABLISHED_QUERIES = 8
@@ -35,7 +34,7 @@ class SavedRows(msgspec.Struct, frozen=True, tag="rows"):
         rows: Row numbers, int64.
         ids: The client of each, "" for a row that was vacated.
         seen: The ordinal of each client's latest event, int64.
-        arrays: What `ClientTable.pack` returned, then `ClientStates.arrays`.
+        arrays: What `ClientTable.pack` returned.
     """
 
     tenant_id: str
@@ -53,11 +52,8 @@ class ClientStates:
     def __init__(self, signs: int, limit: int) -> None:
         self._limit = limit
         first = min(FIRST_CAPACITY, limit)
-        self.table = ClientTable(0, first)
-        self.evidence = np.zeros((first, signs, WIDTH), dtype=np.float32)
-        self.verdicts = np.zeros((first, VERDICT), dtype=np.int64)
-        self.first = np.zeros((first, signs), dtype=np.int64)
-        self.days = np.zeros((first, DAY_WIDTH))
+        self._judged = blank_judgement(signs)
+        self.table = ClientTable(0, first, self._judged._asdict())
         self._dirty = np.ones(first, dtype=np.bool_)
         self._rows = self._make_rows(first)
 
@@ -73,9 +69,10 @@ class ClientStates:
         """Rows there are."""
         return self.table.capacity
 
-    def row(self, client_id: str) -> int | None:
-        """Return the client's row, None for a stranger."""
-        return self._rows.get(client_id)
+    def suspected(self, clients: Names) -> NDArray[np.bool_]:
+        """Return for each of the clients whether any sign of it was ever credible."""
+        rows = self._rows.find(clients)
+        return np.asarray((rows != NOBODY) & (self.table.verdicts[rows, FIRED] > 0))
 
     def assign(self, clients: Names) -> NDArray[np.int64]:
         """Return rows for the first clients; as `ClientRows.assign`."""
@@ -99,38 +96,38 @@ class ClientStates:
 
     def forget_evidence(self) -> None:
         """Let the evidence of all begin anew, and their days; restarts stay paid for."""
-        self.evidence[:, :, : LOG_E + 1] = 0.0
-        self.days[:] = 0.0
+        self.table.evidence[:, :, : LOG_E + 1] = 0.0
+        self.table.days[:] = 0.0
         self._dirty[:] = True
 
     def _grow(self, capacity: int) -> None:
         added = capacity - self.table.capacity
         self.table.grow(capacity)
-        self.evidence = np.pad(self.evidence, ((0, added), (0, 0), (0, 0)))
-        self.verdicts = np.pad(self.verdicts, ((0, added), (0, 0)))
-        self.first = np.pad(self.first, ((0, added), (0, 0)))
-        self.days = np.pad(self.days, ((0, added), (0, 0)))
         self._dirty = np.pad(self._dirty, (0, added), constant_values=True)
 
     def _clear(self, rows: NDArray[np.int64]) -> None:
         self.table.clear(rows)
-        for array in self.arrays():
-            array[rows] = 0
         self._dirty[rows] = True
 
     def _rank(self) -> NDArray[np.int64]:
         queries = self.table.stats[:, Stat.QUERIES]
         rank = np.where(queries >= ESTABLISHED_QUERIES, ESTABLISHED, NEWCOMER)
-        return np.where(self.verdicts[:, FIRED] > 0, SUSPECT, rank)
+        return np.where(self.table.verdicts[:, FIRED] > 0, SUSPECT, rank)
 
     def _idle(self) -> NDArray[np.bool_]:
         last = self.table.stats[:, Stat.LAST_MS]
         silent = last < last.max() - IDLE_MS
-        return np.asarray(silent & (self.verdicts[:, FIRED] == 0), dtype=np.bool_)
+        return np.asarray(silent & (self.table.verdicts[:, FIRED] == 0), dtype=np.bool_)
 
-    def arrays(self) -> tuple[NDArray[Any], ...]:
-        """Return the arrays beside the table's in the order that the kernel takes them."""
-        return self.evidence, self.verdicts, self.first, self.days
+    def judgement(self, row: int) -> Judgement:
+        """Return what has been made of one client; what is written into it stands here."""
+        arrays = self.table.block.arrays
+        return Judgement._make(arrays[name][row] for name in Judgement._fields)
+
+    def rows(self) -> Rows:
+        """Return all rows as the kernel takes them."""
+        block = self.table.block
+        return Rows(block.rows, block.starts, blank_row(self.table.width), self._judged)
 
     def save(self, tenant_id: str, model_id: str, every: bool) -> Iterator[SavedRows]:
         """Return the rows that changed since `saved`, or every one, a stretch at a time."""
@@ -140,11 +137,10 @@ class ClientStates:
         held = self._rows.held()
         for begin in range(0, len(wanted), CHUNK_ROWS):
             rows = wanted[begin : begin + CHUNK_ROWS]
-            own = [np.ascontiguousarray(array[rows]).tobytes() for array in self.arrays()]
             yield SavedRows(
                 tenant_id, model_id, self.table.width, rows.tobytes(),
                 [held.ids[row] for row in rows], held.seen[rows].tobytes(),
-                [*self.table.pack(rows), *own],
+                self.table.pack(rows),
             )  # fmt: skip
 
     def saved(self) -> None:
@@ -179,10 +175,7 @@ class ClientStates:
         rows = np.frombuffer(part.rows, dtype=np.int64)
         if not len(rows) == len(part.ids) or rows.min() < 0 or rows.max() >= len(ids):
             raise ValueError("rows outside the table")
-        own = self.arrays()
-        self.table.unpack(rows, part.arrays[: -len(own)])
-        for array, body in zip(own, part.arrays[-len(own) :], strict=True):
-            array[rows] = np.frombuffer(body, array.dtype).reshape(len(rows), *array.shape[1:])
+        self.table.unpack(rows, part.arrays)
         seen[rows] = np.frombuffer(part.seen, dtype=np.int64)
         for row, name in zip(rows.tolist(), part.ids, strict=True):
             ids[row] = name

@@ -9,16 +9,17 @@ start counts with the weight 1 / ((k + 1)(k + 2)), and because these weights sum
 weighted start is an e-process too: a benign client ever reaches c with a probability of 1 / c.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import literal_unroll
+from numpy.typing import NDArray
 
+from detector.features.block import fields_at
 from detector.features.observe import observe
-from detector.features.state import Stat
+from detector.features.state import ClientRow, Stat
 from detector.kit.compiled import borrowing
-from detector.kit.prefetch import prefetch, prefetch_part
-from detector.reference.client_days import follow_day
+from detector.kit.prefetch import prefetch_part
+from detector.reference.client_days import DAY_WIDTH, follow_day
 from detector.scoring.profiles import note
 
 MAX_STAGES = 2
@@ -36,6 +37,48 @@ AHEAD = 2
 _QUERIES = int(Stat.QUERIES)
 _VOLUME = int(Stat.VOLUME)
 _TURN_GAIN = int(Stat.TURN_GAIN)
+
+
+class Judgement(NamedTuple):
+    """What has been made of one client.
+
+    Attributes:
+        evidence: (signs, `WIDTH`) float32.
+        verdicts: (`VERDICT`,) int64.
+        first: (signs,) int64, the offset of the event that the evidence begins with.
+        days: (`DAY_WIDTH`,) float64, the client-day under way.
+    """
+
+    evidence: NDArray[np.float32]
+    verdicts: NDArray[np.int64]
+    first: NDArray[np.int64]
+    days: NDArray[np.float64]
+
+
+def blank_judgement(signs: int) -> Judgement:
+    """Return that of a client of whom nothing is known."""
+    return Judgement(
+        np.zeros((signs, WIDTH), dtype=np.float32),
+        np.zeros(VERDICT, dtype=np.int64),
+        np.zeros(signs, dtype=np.int64),
+        np.zeros(DAY_WIDTH),
+    )
+
+
+class Rows(NamedTuple):
+    """Clients' rows as the kernel takes them.
+
+    Attributes:
+        rows: (capacity, bytes of a row), the bytes of a `Block`.
+        starts: Where each field begins in a row, those of a `ClientRow` before a `Judgement`'s.
+        blank: A row like theirs.
+        unjudged: A judgement like theirs.
+    """
+
+    rows: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    blank: ClientRow
+    unjudged: Judgement
 
 
 @borrowing
@@ -101,27 +144,15 @@ def tail(value: float, center: float, spread: float) -> float:
 
 
 @borrowing
-def _expect(row: int, table: Any, judged: Any) -> None:
-    """Have a client's row brought near, but for the queries that it remembers.
-
-    Of many clients most are far away, and each small part that is missed costs as much as a large.
-    """
-    for rows in literal_unroll(table[1:]):
-        prefetch(rows, row)
-    for rows in literal_unroll(judged):
-        prefetch(rows, row)
-
-
-@borrowing
 def score(
-    begin: int, rows: Any, z: Any, batch: Any, lens: Any, table: Any, judged: Any, offsets: Any,
-    tables: Any, days: Any, regions: int, profiles: Any,
+    begin: int, owners: Any, z: Any, batch: Any, lens: Any, held: Any, offsets: Any, tables: Any,
+    days: Any, regions: int, profiles: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Observe and weigh events from `begin` on, up to the first that wants attention.
 
-    `batch` is (cells, has_input, labels, scores, margins, time_ms, p_values, broken), `table` and
-    `judged` are the arrays of `ClientTable` and `ClientStates`, `tables` those of `ScoringTables`.
-    Puts into `days` (n,) the mean of each client-day that an event completes, unless the client is
+    `owners` (n,) are the rows of `held` that the events belong to, `batch` is (cells, has_input,
+    labels, scores, margins, time_ms, p_values, broken), `tables` are those of `ScoringTables`. Puts
+    into `days` (n,) the mean of each client-day that an event completes, unless the client is
     suspected, and notes in `profiles` those that are due, with the number of `regions` that the
     input space is divided into. Returns that event's index and a mask: bit s for a sign that is
     over its threshold, or was, when the client is to be looked at. At the end the index is the
@@ -129,49 +160,50 @@ def score(
     """
     cells, has_input, labels, scores, margins, time_ms, p_values, broken = batch
     levels, stages, counts, thresholds, volume = tables
-    evidence, verdicts, first_offsets, client_days = judged
-    memory, stats = table[0], table[6]
+    rows, starts, blank, unjudged = held
     # The last two are measured, not asked: fields taken in turn, and the volume.
     turns = len(counts) - 2
-    for i in range(begin, len(rows)):
-        row, expected = rows[i], rows[min(i + AHEAD, len(rows) - 1)]
-        _expect(expected, table, judged)
+    for i in range(begin, len(owners)):
+        expected = owners[min(i + AHEAD, len(owners) - 1)]
+        client = fields_at(blank, rows, owners[i], starts, 0)
+        judged = fields_at(unjudged, rows, owners[i], starts, len(blank))
+        stats, verdicts = client.stats, judged.verdicts
         code = observe(
-            row, z[i], cells[i], has_input[i], labels[i], scores[i], margins[i], time_ms[i],
-            p_values[i], broken[i], lens, table,
+            client, z[i], cells[i], has_input[i], labels[i], scores[i], margins[i], time_ms[i],
+            p_values[i], broken[i], lens,
         )  # fmt: skip
         if lens.calibrated == 1 and has_input[i]:
-            mean = follow_day(client_days[row], time_ms[i], p_values[i])
-            if verdicts[row, FIRED] == 0:
+            mean = follow_day(judged.days, time_ms[i], p_values[i])
+            if verdicts[FIRED] == 0:
                 days[i] = mean
-        n = stats[row, _QUERIES]
+        n = stats[_QUERIES]
         mask = 0
         for s in range(len(counts)):
-            prefetch_part(memory, expected, s, len(counts))
-            state = evidence[row, s]
+            prefetch_part(rows, expected, s, len(counts))
+            state = judged.evidence[s]
             if state[0] == 0.0 and (s < turns or n == 1.0):
-                first_offsets[row, s] = offsets[i]
+                judged.first[s] = offsets[i]
             if s < turns:
                 if levels[code, s] >= 0:
                     learn(state, levels[code, s], stages[s], counts[s])
                 over = _reaches(state, thresholds[s])
             elif s == turns:
-                grow(state, stats[row, _TURN_GAIN])
+                grow(state, stats[_TURN_GAIN])
                 over = _reaches(state, thresholds[s])
             else:
-                value = tail(stats[row, _VOLUME], volume[0], volume[1])
+                value = tail(stats[_VOLUME], volume[0], volume[1])
                 state[LOG_E] = value
                 over = value >= thresholds[s]
             if over:
                 mask |= 1 << s
         # A sign that is credible for the first time is looked at whatever stands.
-        if n >= verdicts[row, LOOK] or mask & ~verdicts[row, FIRED] != 0:
-            mask |= verdicts[row, FIRED]
+        if n >= verdicts[LOOK] or mask & ~verdicts[FIRED] != 0:
+            mask |= verdicts[FIRED]
         else:
             mask = 0
         if n == 32 or n == 64 or n == 128 or n % 256 == 0:
-            unexplained = mask == 0 and verdicts[row, FIRED] == 0
-            note(i, row, unexplained, regions, table, evidence, LOG_E, profiles)
+            unexplained = mask == 0 and verdicts[FIRED] == 0
+            note(i, client, unexplained, regions, judged.evidence, LOG_E, profiles)
         if mask != 0:
             return i, mask
-    return len(rows), 0
+    return len(owners), 0

@@ -59,7 +59,7 @@ class FidelityBoard:
         self._surrogates = Surrogates(sample)
         self._suspects: dict[str, _Suspect] = {}
         self._slots: dict[str, int] = {}
-        self._directory = Directory(limit)
+        self._directory = Directory(0)
 
     def __len__(self) -> int:
         """Return the number of suspects on the board."""
@@ -84,6 +84,7 @@ class FidelityBoard:
 
     def _seat(self, client_id: str, log_evidence: float) -> _Suspect:
         slot = self._slots[client_id] = self._surrogates.open()
+        self._directory.enlarge(len(self._slots))
         self._directory.put(Names.of([client_id]), np.array([slot]))
         suspect = self._suspects[client_id] = _Suspect(log_evidence)
         return suspect
@@ -150,8 +151,6 @@ class FidelityBoard:
     def restore(self, names: Sequence[str], suspects: Sequence[SavedSuspect]) -> None:
         """Take back the latest of each named suspect; raises `ValueError` when one is missing."""
         latest = {suspect.client_id: suspect for suspect in suspects}
-        # There may be more than the limit of today.
-        self._directory.enlarge(max(len(names), self._limit))
         for name in names:
             known = latest.get(name)
             if known is None:

@@ -50,13 +50,12 @@ def noted(profiles: Profiles) -> Profiles:
 
 @borrowing
 def note(
-    i: int, row: int, unexplained: bool, cells: int, table: Any, evidence: Any, log_e: int,
-    profiles: Any,
+    i: int, client: Any, unexplained: bool, cells: int, evidence: Any, log_e: int, profiles: Any
 ) -> None:  # fmt: skip
     """Note a client's profile at event `i`, once.
 
-    `cells` is the number of cells of the model's input space, `table` are the arrays of
-    `ClientTable`, `log_e` is the column of `evidence` (rows, s, w) that is told.
+    `client` is its `ClientRow`, `cells` the number of cells of the model's input space, `log_e` the
+    column of its `evidence` (s, w) that is told.
     """
     k = profiles.filled[0]
     if k > 0 and profiles.at[k - 1] == i:
@@ -65,7 +64,7 @@ def note(
     profiles.at[k] = i
     profiles.unexplained[k] = unexplained
     for j in range(len(_LIFE)):
-        profiles.life[k, j] = table[6][row, _LIFE[j]]
-    read_row(row, cells, table, profiles.features[k])
-    for s in range(evidence.shape[1]):
-        profiles.log_e[k, s] = evidence[row, s, log_e]
+        profiles.life[k, j] = client.stats[_LIFE[j]]
+    read_row(client, cells, profiles.features[k])
+    for s in range(len(evidence)):
+        profiles.log_e[k, s] = evidence[s, log_e]

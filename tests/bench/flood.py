@@ -13,7 +13,9 @@ import numpy as np
 
 from detector.events.decode import Decoder
 from detector.events.located import LocatedEvent
+from detector.events.names import Names
 from detector.events.record import Position, Record
+from detector.features.directory import NOBODY
 from detector.features.state import Stat
 from detector.kit.memory import settle_garbage_collector
 from detector.pipeline.detect import Detector
@@ -91,9 +93,10 @@ def renamed(template: Sequence[LocatedEvent], first: int) -> list[LocatedEvent]:
 
 def queries_of(watch: ModelWatch, established: int) -> dict[str, int]:
     """How many queries are remembered of each established client; 0 for one that has left."""
-    rows = {f"known-{k:06d}": watch._states.row(f"known-{k:06d}") for k in range(established)}
-    stats = watch._states.table.stats[:, Stat.QUERIES]
-    return {name: 0 if row is None else int(stats[row]) for name, row in rows.items()}
+    names = [f"known-{k:06d}" for k in range(established)]
+    rows = watch._states._rows.find(Names.of(names))
+    queries = np.where(rows == NOBODY, 0, watch._states.table.stats[rows, Stat.QUERIES])
+    return dict(zip(names, queries.astype(int).tolist(), strict=True))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.events.bits import pointer
@@ -37,6 +37,7 @@ def test_the_hash_gives_the_published_values(size: int, before: int) -> None:
 
 
 @given(NAMES)
+@settings(deadline=None)
 def test_names_come_back_as_they_were_given(given_names: list[str]) -> None:
     names = Names.of(given_names)
     assert len(names) == len(given_names)
@@ -49,6 +50,7 @@ def test_names_come_back_as_they_were_given(given_names: list[str]) -> None:
 
 
 @given(NAMES)
+@settings(deadline=None)
 def test_equal_names_have_equal_fingerprints_and_no_others(given_names: list[str]) -> None:
     names = Names.of(given_names)
     prints = [tuple(halves) for halves in names.fingerprints.tolist()]

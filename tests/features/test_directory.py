@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,7 +61,20 @@ def test_names_that_look_in_one_place_are_told_apart() -> None:
     assert directory.find(names).tolist() == [NOBODY, 5, 6, 7]
 
 
-def test_a_full_directory_still_finds_that_somebody_is_not_there() -> None:
+def test_who_is_not_there_is_nobody_however_little_room_there_is() -> None:
     directory = Directory(0)
     directory.put(Names.of(["a"]), np.array([0]))
     assert directory.find(Names.of(["a", "b"])).tolist() == [0, NOBODY]
+
+
+def test_more_names_than_there_is_room_for_are_an_error_and_no_endless_search() -> None:
+    directory = Directory(1)
+    with pytest.raises(IndexError, match="full"):
+        directory.put(Names.of(["a", "b", "c", "d"]), np.arange(4))
+
+
+def test_room_never_shrinks() -> None:
+    directory = Directory(ROOM)
+    directory.put(Names.of(EVERYBODY[:ROOM]), np.arange(ROOM))
+    directory.enlarge(1)
+    assert directory.find(Names.of(EVERYBODY[:ROOM])).tolist() == list(range(ROOM))

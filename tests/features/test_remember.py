@@ -19,7 +19,7 @@ class Client:
 
     def __init__(self) -> None:
         table = ClientTable(WIDTH, 1)
-        self.held = Memory(*(array[0] for array in table.arrays()[: len(Memory._fields)]))
+        self.held = Memory(*table.row(0)[: len(Memory._fields)])
         self.stats = np.zeros(STATS)
         self.count = 0
 

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.events.names import Names
-from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows
+from detector.features.directory import NOBODY
+from detector.features.rows import (
+    ESTABLISHED,
+    EVICTED_SHARE,
+    NEWCOMER,
+    SETTLING,
+    SUSPECT,
+    ClientRows,
+    Left,
+    Tally,
+)
 
 
 class Table:
@@ -28,13 +38,14 @@ class Table:
         self.capacity = capacity
 
     def _of(self, names: Sequence[str]) -> list[int]:
-        rows = [self.rows.get(name) for name in names]
-        return [row for row in rows if row is not None]
+        rows = self.rows.find(Names.of(names))
+        return [row for row in rows.tolist() if row != NOBODY]
 
     def _rank(self) -> np.ndarray:
         rank = np.full(self.capacity, NEWCOMER)
-        for name, standing in self.standing.items():
-            rank[self._of([name])] = standing
+        rows = self.rows.find(Names.of(list(self.standing)))
+        here = rows != NOBODY
+        rank[rows[here]] = np.array(list(self.standing.values()), dtype=np.int64)[here]
         return rank
 
     def _idle(self) -> np.ndarray:
@@ -48,7 +59,7 @@ class Table:
         return rows
 
     def here(self, *clients: str) -> list[bool]:
-        return [self.rows.get(client) is not None for client in clients]
+        return [row != NOBODY for row in self.rows.find(Names.of(clients)).tolist()]
 
 
 def test_a_client_keeps_its_row_and_a_row_has_one_client() -> None:
@@ -56,8 +67,7 @@ def test_a_client_keeps_its_row_and_a_row_has_one_client() -> None:
     first = table.assign("a", "b", "a")
     assert first[0] == first[2] != first[1]
     assert table.assign("b", "a") == [first[1], first[0]]
-    assert table.rows.get("a") == first[0]
-    assert table.rows.get("stranger") is None
+    assert table.rows.find(Names.of(["a", "stranger"])).tolist() == [first[0], NOBODY]
     assert len(table.rows) == 2
 
 
@@ -146,6 +156,7 @@ def test_cuts_do_not_matter(clients: Sequence[int], cuts: Sequence[int]) -> None
     assert rows == [row for a, b in pairwise(edges)
                     for row in parts.assign(*names[a:b])]  # fmt: skip
     assert whole.rows.held()[0] == parts.rows.held()[0]
+    assert whole.rows.tally == parts.rows.tally
     assert len(whole.rows) <= whole.capacity <= 6
 
 
@@ -160,3 +171,87 @@ def test_restored_rows_go_on_as_if_nothing_had_happened(
     other.rows.restore(table.rows.held())
     assert table.assign(*map(str, after)) == other.assign(*map(str, after))
     assert table.rows.tally == other.rows.tally
+
+
+class Plain:
+    """The same rules in a dictionary, one client after the other."""
+
+    def __init__(self, capacity: int, limit: int, standing: Callable[[str], int]) -> None:
+        self.ids, self.seen, self.limit = [""] * capacity, [0] * capacity, limit
+        self.standing = standing
+        self.rows: dict[str, int] = {}
+        self.tally = Tally()
+        self.left: list[Left] = []
+
+    def assign(self, client: str) -> int:
+        tally = self.tally
+        if client not in self.rows:
+            if "" not in self.ids:
+                self._make_room()
+                tally = self.tally
+            row = self.ids.index("")
+            self.ids[row], self.rows[client] = client, row
+            share = tally.admitted / tally.events if tally.events >= SETTLING else 1.0
+            settled = min(tally.settled, share)
+            tally = tally._replace(admitted=tally.admitted + 1, settled=settled)
+        self.tally = tally._replace(events=tally.events + 1)
+        row = self.rows[client]
+        self.seen[row] = self.tally.events
+        return row
+
+    def _make_room(self) -> None:
+        capacity = len(self.ids)
+        if capacity < self.limit:
+            added = min(capacity, self.limit - capacity)
+            self.ids += [""] * added
+            self.seen += [0] * added
+            return
+        wanted = max(capacity // EVICTED_SHARE, 1)
+        rank = [self.standing(client) for client in self.ids]
+        last = SUSPECT + 1 if rank.count(NEWCOMER) < wanted else NEWCOMER
+        order = [last if standing == NEWCOMER else standing for standing in rank]
+        gone = sorted(range(capacity), key=lambda row: (order[row], self.seen[row]))[:wanted]
+        newcomers, tally = [rank[row] for row in gone].count(NEWCOMER), self.tally
+        self.left.append(
+            Left(
+                newcomers, len(gone) - newcomers, tally.events - tally.events_then,
+                tally.admitted - tally.admitted_then, tally.settled,
+            )
+        )  # fmt: skip
+        self.tally = tally._replace(events_then=tally.events, admitted_then=tally.admitted)
+        for row in gone:
+            del self.rows[self.ids[row]]
+            self.ids[row] = ""
+
+
+def standing_of(client: str) -> int:
+    """Newcomers for the most part."""
+    return {0: SUSPECT, 1: ESTABLISHED}.get(int(client or 2) % 7, NEWCOMER)
+
+
+@pytest.mark.parametrize("limit", [16, 64, 200])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_rules_are_those_of_plain_words(limit: int, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    # First some that come again and again, then a flood.
+    names = [*chance.integers(0, 60, 2 * SETTLING), *chance.integers(0, 2_000, 3_000)]
+    clients = [str(number) for number in names]
+    plain, table = Plain(16, limit, standing_of), Table(16, limit)
+    left: list[Left] = []
+    begin = 0
+    while begin < len(clients):
+        for client in set(clients) - table.standing.keys():
+            table.standing[client] = standing_of(client)
+        cut = clients[begin : begin + int(chance.integers(1, 700))]
+        rows = table.rows.assign(Names.of(cut)).tolist()
+        left += table.rows.departures()
+        assert rows == [plain.assign(client) for client in cut[: len(rows)]]
+        ids, seen, tally = table.rows.held()
+        assert (ids, seen.tolist(), tally) == (plain.ids, plain.seen, plain.tally)
+        begin += len(rows)
+        again = Table(table.capacity, limit)
+        again.standing = table.standing
+        again.rows.restore(table.rows.held())
+        table = again
+    assert left
+    assert left == plain.left

@@ -77,9 +77,9 @@ class Watcher:
         best = sorted(scores)[::-1]
         margin = best[0] - best[1] if len(best) > 1 else np.nan
         code = observe(
-            np.int64(self.row), given.astype(np.float32), given, cells is not None,
+            self.table.row(self.row), given.astype(np.float32), given, cells is not None,
             np.int64(label), known, np.float64(margin), np.int64(time_ms), np.float64(p_value),
-            np.int64(broken), self.lens, self.table.arrays(),
+            np.int64(broken), self.lens,
         )  # fmt: skip
         self.codes.append(code)
         return decode(code)

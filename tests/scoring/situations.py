@@ -42,9 +42,8 @@ def moment(name: str) -> Moment:
     p_values, broken = picture.judge(batch.cells)
     for i in range(len(batch)):
         observe(
-            np.int64(0), z[i], batch.cells[i], bool(batch.has_input[i]), batch.labels[i],
+            table.row(0), z[i], batch.cells[i], bool(batch.has_input[i]), batch.labels[i],
             batch.scores[i], batch.margins[i], batch.time_ms[i], p_values[i], broken[i], lens,
-            table.arrays(),
         )  # fmt: skip
     view = RowView(table, 0, len(picture.centroids))
     position, event = batch.located[-1]

@@ -153,9 +153,23 @@ def test_a_board_that_was_stored_goes_on_as_if_nothing_had_been() -> None:
     board.suspect("eve", 9.0)
     z = rows(200, 2)
     told(board, "eve", z[:90], two(z[:90]))
-    board = pickle.loads(pickle.dumps(board))  # noqa: S301
-    told(board, "eve", z[90:], two(z[90:]))
-    assert board.estimate("eve") == followed(two, 200)
+    again = FidelityBoard(sample_of(two))
+    again.restore(board.names(), list(board.save(every=True)))
+    told(again, "eve", z[90:], two(z[90:]))
+    assert again.estimate("eve") == followed(two, 200)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_a_board_with_more_suspects_than_today_are_allowed_is_taken_back_whole(limit: int) -> None:
+    board = FidelityBoard(sample_of(two), limit=40)
+    names = [f"c{number}" for number in range(40)]
+    for name in names:
+        board.suspect(name, 9.0)
+    again = FidelityBoard(sample_of(two), limit=limit)
+    again.restore(board.names(), list(board.save(every=True)))
+    z = rows(41, 2)
+    again.learn(Names.of([*names, "stranger"]), z, two(z))
+    assert again.names() == names
 
 
 def test_the_least_credible_suspect_gives_way_on_a_full_board() -> None:
