@@ -9,7 +9,7 @@ from detector.features.state import blank_row
 from detector.kit.compiled import borrowing
 from detector.scoring.evidence import blank_judgement
 
-BLANK = {
+BLANK: dict[str, Any] = {
     "small": np.zeros(3, dtype=np.uint8),
     "wide": np.zeros((2, 5)),
     "half": np.zeros(7, dtype=np.uint16),
