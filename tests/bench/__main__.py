@@ -53,7 +53,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=600_000, help="of the log")
+    parser.add_argument("--events", type=int, default=900_000, help="of the log")
     parser.add_argument("--clients", type=int, default=5_000, help="of the log")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--incidents", type=int, default=120, help="timed from produce to row")
