@@ -192,7 +192,7 @@ class ClientTable:
 
     Each row ends with `further` fields, given by an example, that belong to who holds the table.
     The fields are attributes, with one row a client; they look into the rows, and are others after
-    every change of size.
+    every change of size. `blank` is the row of a client that never asked anything.
     """
 
     def __init__(
@@ -200,10 +200,11 @@ class ClientTable:
     ) -> None:
         self.width = width
         self._further = dict(further or {})
-        self.block = self._blank_block(capacity)
+        self._lay_out(capacity)
 
-    def _blank_block(self, capacity: int) -> Block:
-        return Block(blank_row(self.width)._asdict() | self._further, capacity)
+    def _lay_out(self, capacity: int) -> None:
+        self.blank = blank_row(self.width)
+        self.block = Block(self.blank._asdict() | self._further, capacity)
 
     @property
     def capacity(self) -> int:
@@ -271,7 +272,7 @@ class ClientTable:
     def _move(self, width: int, but: Sequence[str]) -> None:
         """Lay out rows for another width and take over all fields but some."""
         self.width, former = width, self.block
-        self.block = self._blank_block(len(former.rows))
+        self._lay_out(len(former.rows))
         for name, array in former.arrays.items():
             if name not in but:
                 self.block.arrays[name][:] = array

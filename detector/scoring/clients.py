@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.events.names import Names
 from detector.features.directory import NOBODY
 from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows, Held, Left, Tally
-from detector.features.state import ClientTable, Stat, blank_row
+from detector.features.state import ClientTable, Stat
 from detector.scoring.evidence import FIRED, LOG_E, Judgement, Rows, blank_judgement
 
 FIRST_CAPACITY = 64
@@ -127,7 +127,7 @@ class ClientStates:
     def rows(self) -> Rows:
         """Return all rows as the kernel takes them."""
         block = self.table.block
-        return Rows(block.rows, block.starts, blank_row(self.table.width), self._judged)
+        return Rows(block.rows, block.starts, self.table.blank, self._judged)
 
     def save(self, tenant_id: str, model_id: str, every: bool) -> Iterator[SavedRows]:
         """Return the rows that changed since `saved`, or every one, a stretch at a time."""

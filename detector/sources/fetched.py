@@ -167,10 +167,8 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
     def _read_batch(self, frame: Frame, batch: DefaultRecordBatch) -> Iterator[Records]:
         if self._is_hidden(batch):
             return
-        content = frame.content[batch.HEADER_STRUCT.size :]
-        plain = bytes(content)
-        if batch.compression_type != Codec.NONE:
-            plain = self._plain(batch.compression_type, content)
+        codec, content = batch.compression_type, frame.content[batch.HEADER_STRUCT.size :]
+        plain = bytes(content) if codec == Codec.NONE else self._plain(codec, content)
         for piece in records_of(self._partition, plain, [_batch(batch, 0, len(plain))]):
             if isinstance(piece, Damage):
                 raise DamagedBatchError(piece.why)
