@@ -36,6 +36,9 @@ _CLOSE_MS = 5_000
 _ALL_SHARES = 1 << 20
 # So often at least the group sees this member, and this member what the group changes.
 _STAY_S = 0.5
+# What kafka-python's calls raise of a partition that was taken away meanwhile: to ask how far it
+# goes, to pause or resume it, to seek in it.
+_NOT_ASSIGNED = (IllegalStateError, KeyError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +241,7 @@ class KafkaSource:
             self._fetch(0.0)
         finally:
             for place in fetching:
-                with suppress(IllegalStateError):
+                with suppress(*_NOT_ASSIGNED):
                     self._consumer.resume(place)
 
     def _current(self, taken: list[tuple[TopicPartition, Records]]) -> Mapping[Partition, Records]:
@@ -271,7 +274,7 @@ class KafkaSource:
             high = self._consumer.end_offsets([place])[place]
         first, instead = first_offset(offset, low, high)
         # Taken away again meanwhile? Then the next poll says so.
-        with suppress(IllegalStateError):
+        with suppress(*_NOT_ASSIGNED):
             self._begin(place, first)
         return instead
 
@@ -287,14 +290,14 @@ class KafkaSource:
         """Stop fetching; polls keep the membership."""
         self._paused = True
         for place in self._read_to:
-            with suppress(IllegalStateError):
+            with suppress(*_NOT_ASSIGNED):
                 self._consumer.pause(place)
 
     def resume(self) -> None:
         """Fetch again what was started."""
         self._paused = False
         for place in self._read_to.keys() - self._held:
-            with suppress(IllegalStateError):
+            with suppress(*_NOT_ASSIGNED):
                 self._consumer.resume(place)
 
     def hold(self, partition: Partition) -> None:
@@ -302,14 +305,14 @@ class KafkaSource:
         place = TopicPartition(*partition)
         self._held.add(place)
         self._drop(place)
-        with suppress(IllegalStateError):
+        with suppress(*_NOT_ASSIGNED):
             self._consumer.pause(place)
 
     def lag(self) -> Mapping[Partition, int]:
         """How many records of each started partition are known to be there and were not read."""
         lag = {}
         for place, read_to in self._read_to.items():
-            with suppress(IllegalStateError):
+            with suppress(*_NOT_ASSIGNED):
                 end = self._consumer.highwater(place)
                 lag[_partition(place)] = 0 if end is None else end - read_to
         return lag

@@ -14,8 +14,13 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from detector.events.record import Partition
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.ports import Source
-from detector.sources.clients import KAFKA_CLIENTS, LIBRDKAFKA, open_kafka_source
-from detector.sources.kafka import KafkaSettings
+from detector.sources.clients import (
+    KAFKA_CLIENTS,
+    KAFKA_PYTHON,
+    LIBRDKAFKA,
+    open_kafka_source,
+)
+from detector.sources.kafka import KafkaSettings, KafkaSource
 from detector.sources.librdkafka import consumer_options
 from tests.sources.conformance import PATIENCE, SourceConformance, assigned, read, values
 
@@ -89,6 +94,24 @@ class TestKafkaSource(SourceConformance):
             assert not source.poll(100, 0.2).records
         source.start(partition, 1)
         assert values(read(source, 3)) == [b"b", b"c", b"d"]
+
+
+def test_a_partition_that_is_taken_away_meanwhile_stops_nobody(
+    kafka_bootstrap: str, create_topic: CreateTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = create_topic()
+    with opened_by(KAFKA_PYTHON, settings(kafka_bootstrap, topic)) as source:
+        assert isinstance(source, KafkaSource)
+        partition = assigned(source)
+        source.start(partition, None)
+        monkeypatch.setattr(source, "_fetch", lambda _: source._consumer.unsubscribe())
+        source._stay()
+        assert not source._consumer.assignment()
+        source.pause()
+        source.resume()
+        source.hold(partition)
+        assert source.start(partition, 0) is None
+        assert source.lag() == {}
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
