@@ -5,6 +5,7 @@ array of its own for each kind of number an event touches twenty far places.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numba
@@ -30,13 +31,17 @@ _RESERVE = 4
 class Block:
     """`capacity` rows of the fields that `blank` has an example of each, all zeros at first.
 
+    There will be `most` rows at the most, as far as that is known.
+
     Attributes:
         rows: (capacity, bytes of a row) uint8; a row's bytes.
         starts: (f,) where each field begins in a row, in the order of `blank`.
         arrays: (capacity, ...) the fields by name; they look into `rows`.
     """
 
-    def __init__(self, blank: Mapping[str, NDArray[Any]], capacity: int) -> None:
+    def __init__(
+        self, blank: Mapping[str, NDArray[Any]], capacity: int, most: int | None = None
+    ) -> None:
         self._blank = dict(blank)
         # The widest first: so each begins where its numbers may stand.
         order = sorted(self._blank, key=lambda name: -self._blank[name].itemsize)
@@ -44,8 +49,17 @@ class Block:
         begins = dict(zip(order, [0, *ends[:-1].tolist()], strict=True))
         self.starts = np.array([begins[name] for name in self._blank], dtype=np.int64)
         self._size = -(-int(ends[-1]) // LINE) * LINE
-        self._reserved = _zeros(capacity, self._size)
+        self._most = most
+        self._reserved = self._reserve(capacity)
         self._look(capacity)
+
+    def _reserve(self, capacity: int) -> NDArray[np.uint8]:
+        """Zeros for so many rows, and room for more where it can be had."""
+        if capacity >= _ROOMY:
+            wanted = capacity * _RESERVE if self._most is None else self._most
+            with suppress(MemoryError):
+                return _zeros(max(min(wanted, capacity * _RESERVE), capacity), self._size)
+        return _zeros(capacity, self._size)
 
     def _look(self, capacity: int) -> None:
         self.rows = self._reserved[:capacity]
@@ -61,8 +75,7 @@ class Block:
         """Enlarge to `capacity` rows; new ones are zeros."""
         if capacity > len(self._reserved):
             held = self.rows
-            roomy = capacity >= _ROOMY
-            self._reserved = _zeros(capacity * _RESERVE if roomy else capacity, self._size)
+            self._reserved = self._reserve(capacity)
             self._reserved[: len(held)] = held
         self._look(capacity)
 

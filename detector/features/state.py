@@ -4,7 +4,7 @@ At up to 32 fields a client takes less than 4 KiB, evidence included: narrow inp
 more remembered queries (`memory_slots`). `bytes_per_client` says how much at any width.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum, auto
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ CELLS = 64
 COLUMNS = 64
 SWEEP_VALUES = 16
 LABELS = 32
+_AT_ONCE = 1024
 
 
 class _Columns(IntEnum):
@@ -192,19 +193,24 @@ class ClientTable:
 
     Each row ends with `further` fields, given by an example, that belong to who holds the table.
     The fields are attributes, with one row a client; they look into the rows, and are others after
-    every change of size. `blank` is the row of a client that never asked anything.
+    every change of size. `blank` is the row of a client that never asked anything. There are
+    `most` rows at the most, as far as that is known.
     """
 
     def __init__(
-        self, width: int, capacity: int = 64, further: Mapping[str, NDArray[Any]] | None = None
+        self,
+        width: int,
+        capacity: int = 64,
+        further: Mapping[str, NDArray[Any]] | None = None,
+        most: int | None = None,
     ) -> None:
         self.width = width
-        self._further = dict(further or {})
+        self._further, self._most = dict(further or {}), most
         self._lay_out(capacity)
 
     def _lay_out(self, capacity: int) -> None:
         self.blank = blank_row(self.width)
-        self.block = Block(self.blank._asdict() | self._further, capacity)
+        self.block = Block(self.blank._asdict() | self._further, capacity, self._most)
 
     @property
     def capacity(self) -> int:
@@ -259,20 +265,40 @@ class ClientTable:
         if memory_slots(width) != memory_slots(self.width):
             self.forget_memory(width)
             return
-        memory = self.memory
-        self._move(width, ("memory",))
-        self.memory[:] = np.nan
-        self.memory[:, :, : memory.shape[2]] = memory
+        held, narrower, former = self.held(), self.width, self.memory
+        self._move(held, width, ("memory",))
+        for rows in _stretches(held):
+            self.memory[rows] = np.nan
+            self.memory[rows, :, :narrower] = former[rows]
 
     def forget_memory(self, width: int) -> None:
         """Drop the remembered queries, not the statistics, and take inputs of another width."""
-        self._move(width, REMEMBERED)
-        self.stats[:, Stat.MEMORY_COUNT] = 0
+        held = self.held()
+        if width == self.width:
+            for name in REMEMBERED:
+                self.block.arrays[name][held] = 0
+        else:
+            self._move(held, width, REMEMBERED)
+        self.stats[held, Stat.MEMORY_COUNT] = 0
 
-    def _move(self, width: int, but: Sequence[str]) -> None:
+    def held(self) -> NDArray[np.int64]:
+        """Return the rows of clients that asked something; the others are blank.
+
+        What is done to these alone takes no memory for rows that nobody has yet.
+        """
+        return np.flatnonzero(self.stats[:, Stat.QUERIES])
+
+    def _move(self, held: NDArray[np.int64], width: int, but: Sequence[str]) -> None:
         """Lay out rows for another width and take over all fields but some."""
         self.width, former = width, self.block
         self._lay_out(len(former.rows))
-        for name, array in former.arrays.items():
-            if name not in but:
-                self.block.arrays[name][:] = array
+        kept = former.arrays.keys() - set(but)
+        for rows in _stretches(held):
+            for name in kept:
+                self.block.arrays[name][rows] = former.arrays[name][rows]
+
+
+def _stretches(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Some rows at a time, so that little is held twice."""
+    for begin in range(0, len(rows), _AT_ONCE):
+        yield rows[begin : begin + _AT_ONCE]

@@ -7,6 +7,7 @@ against.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ NEAR_SHARE = 0.35
 FAR_SHARE = 0.99
 MAX_DISTANCES = 64
 MIN_TRIALS = 8
+ROWS_AT_HAND = 1024
 PROFILE_QUERIES = (32, 64, 128, 256)
 HALVINGS, PENALTY = 2, 2.0
 
@@ -107,7 +109,7 @@ class _Seen:
 def _watch(reference: Reference, log: BenignLog) -> _Seen:
     """Run the benign events through fresh state."""
     table = ClientTable(log.z.shape[1], int(log.owner.max()) + 1)
-    clients = [table.row(row) for row in range(table.capacity)]
+    client_of = lru_cache(maxsize=ROWS_AT_HAND)(table.row)
     lens = make_lens(reference, log.z.shape[1])
     p_values, broken = reference.judge(log.cells)
     codes = np.zeros(len(log.z), dtype=np.int64)
@@ -118,7 +120,7 @@ def _watch(reference: Reference, log: BenignLog) -> _Seen:
         row = log.owner[i]
         before = stats[row, Stat.NEAREST_SUM]
         codes[i] = observe(
-            clients[row], log.z[i], log.cells[i], True, log.labels[i], log.scores[i],
+            client_of(int(row)), log.z[i], log.cells[i], True, log.labels[i], log.scores[i],
             log.margins[i], log.time_ms[i], p_values[i], broken[i], lens,
         )  # fmt: skip
         grown = stats[row, Stat.NEAREST_SUM] - before

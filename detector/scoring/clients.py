@@ -53,7 +53,7 @@ class ClientStates:
         self._limit = limit
         first = min(FIRST_CAPACITY, limit)
         self._judged = blank_judgement(signs)
-        self.table = ClientTable(0, first, self._judged._asdict())
+        self.table = ClientTable(0, first, self._judged._asdict(), limit)
         self._dirty = np.ones(first, dtype=np.bool_)
         self._rows = self._make_rows(first)
 
@@ -96,8 +96,9 @@ class ClientStates:
 
     def forget_evidence(self) -> None:
         """Let the evidence of all begin anew, and their days; restarts stay paid for."""
-        self.table.evidence[:, :, : LOG_E + 1] = 0.0
-        self.table.days[:] = 0.0
+        held = self.table.held()
+        self.table.evidence[held, :, : LOG_E + 1] = 0.0
+        self.table.days[held] = 0.0
         self._dirty[:] = True
 
     def _grow(self, capacity: int) -> None:
@@ -159,8 +160,9 @@ class ClientStates:
         """
         if self.capacity > capacity or capacity > max(self._limit, self.capacity):
             raise ValueError(f"{capacity} rows do not fit a limit of {self._limit} clients")
-        self._grow(capacity)
+        # While there are few rows it costs nothing.
         self.table.forget_memory(width)
+        self._grow(capacity)
         ids = [""] * capacity
         seen = np.zeros(capacity, dtype=np.int64)
         # A change of width touches every row, so that parts of an older width are all replaced.

@@ -24,6 +24,7 @@ _OFFSET, _TIME, _KEY, _VALUE, _HEADERS, _COLUMNS = 0, 1, 2, 4, 6, 8
 # How far reading has come: the batch, the place in it, records of it, the last one's delta.
 _BATCH, _AT, _READ, _LAST, _PROGRESS = range(5)
 _FULL, _DONE, _DAMAGED, _TRAILED = range(4)
+_64_BITS = (1 << 64) - 1
 
 
 class Batch(NamedTuple):
@@ -124,13 +125,13 @@ def _with_headers(record: Record, plain: bytes, at: int, count: int) -> Record:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A varint that `_walk` has found sound, and where it ends."""
+    """What 64 bits hold of a varint that `_walk` has found sound, and where it ends."""
     value = shift = 0
     while data[at] & 0x80:
         value |= (data[at] & 0x7F) << shift
         shift += 7
         at += 1
-    value |= data[at] << shift
+    value = (value | data[at] << shift) & _64_BITS
     return (value >> 1) ^ -(value & 1), at + 1
 
 

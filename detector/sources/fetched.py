@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import kafka
-import numpy as np
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
 from kafka.protocol.consumer import IsolationLevel
@@ -110,11 +109,13 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
 
     def _wanted(self) -> Iterator[Records]:
         """Pieces from the position on that was asked for; a batch may begin before it."""
-        first, before = self.fetch_offset, True
+        before = True
         for piece in self._all():
             wanted = piece
             if before:
-                wanted = piece[int(np.searchsorted(piece.columns.offsets, first)) :]
+                # A batch's word for where it begins is in no checksum: they may not rise.
+                reached = piece.columns.offsets >= self.fetch_offset
+                wanted = piece[int(reached.argmax()) :] if reached.any() else piece[:0]
             if wanted:
                 before = False
                 yield wanted
@@ -167,9 +168,13 @@ class Share(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has 
     def _read_batch(self, frame: Frame, batch: DefaultRecordBatch) -> Iterator[Records]:
         if self._is_hidden(batch):
             return
-        codec, content = batch.compression_type, frame.content[batch.HEADER_STRUCT.size :]
-        plain = bytes(content) if codec == Codec.NONE else self._plain(codec, content)
-        for piece in records_of(self._partition, plain, [_batch(batch, 0, len(plain))]):
+        size, codec = batch.HEADER_STRUCT.size, batch.compression_type
+        if codec == Codec.NONE:
+            plain, place = frame.answer, _batch(batch, frame.begin + size, frame.end)
+        else:
+            plain = self._plain(codec, frame.content[size:])
+            place = _batch(batch, 0, len(plain))
+        for piece in records_of(self._partition, plain, [place]):
             if isinstance(piece, Damage):
                 raise DamagedBatchError(piece.why)
             yield piece

@@ -77,3 +77,24 @@ def test_kernels_see_the_fields_of_a_row_and_write_into_them() -> None:
     assert total(half_and_wide, block.rows, 3, starts, 1) == 7 * 33 + 1 + 1000 * 10 * 23
     assert block.arrays["half"][3].tolist() == [34, *[33] * 6]
     assert (block.arrays["half"][:3, 0] == [30, 31, 32]).all()
+
+
+def test_no_more_is_set_aside_than_there_will_ever_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def zeros(rows: int, size: int) -> np.ndarray:
+        asked.append(rows)
+        if rows > 40:
+            raise MemoryError
+        return np.zeros((rows, size), dtype=np.uint8)
+
+    monkeypatch.setattr(blocks, "_ROOMY", 8)
+    monkeypatch.setattr(blocks, "_zeros", zeros)
+    block = Block(BLANK, 4, most=36)
+    for capacity in (8, 36):
+        block.grow(capacity)
+    assert asked == [4, 32, 36]
+    unbounded = Block(BLANK, 4)
+    unbounded.grow(16)
+    assert asked[3:] == [4, 64, 16], "what cannot be had is done without"
+    assert len(unbounded.rows) == 16

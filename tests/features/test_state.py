@@ -42,6 +42,37 @@ def test_forgetting_keeps_the_statistics_and_no_query() -> None:
     assert table.probes.all()
 
 
+def test_forgetting_at_the_same_width_moves_nothing_and_touches_no_row_that_nobody_has() -> None:
+    table = ClientTable(5, 6)
+    for row in (1, 4):
+        for array in table.block.arrays.values():
+            array[row] = 7
+    table.stats[[1, 4], Stat.QUERIES] = (3, 9)
+    # No client has such a row, so that a change would show.
+    table.block.rows[2] = 255
+    table.stats[2, Stat.QUERIES] = 0
+    block = table.block
+    table.forget_memory(5)
+    assert table.block is block
+    assert not table.order[[1, 4]].any()
+    assert not table.memory[[1, 4]].any()
+    assert table.stats[[1, 4], Stat.QUERIES].tolist() == [3, 9]
+    assert (table.marks[2] == 255).all()
+
+
+def test_another_width_takes_over_the_rows_of_all_who_asked() -> None:
+    table = ClientTable(5, 3000)
+    held = np.arange(1, 3000, 2)
+    for number, array in enumerate(table.block.arrays.values(), 1):
+        array[held] = number
+    table.widen_memory(6)
+    np.testing.assert_array_equal(table.held(), held)
+    assert (table.memory[held, :, :5] == 1).all()
+    assert np.isnan(table.memory[held, :, 5]).all()
+    assert (table.turns[held] == 17).all()
+    assert not table.block.rows[::2].any()
+
+
 def test_taking_more_columns_keeps_the_queries_where_as_many_fit() -> None:
     table = filled(width=5)
     wider = next(w for w in range(6, 65) if memory_slots(w) < memory_slots(5)) - 1

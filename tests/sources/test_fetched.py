@@ -321,6 +321,23 @@ def test_another_kafka_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         read_bounded(consumer, LIMIT)
 
 
+@pytest.mark.parametrize("more", [b"", b"a" * 100])
+def test_a_length_of_more_than_64_bits_is_what_64_bits_hold_of_it(more: bytes) -> None:
+    # As a name's length it is 1 to who reads 64 bits, and beyond every end to who reads all.
+    long_one = b"\x82" + b"\x80" * 8 + b"\x02"
+    fields = b"\0" + varint(0) + varint(0) + varint(-1) + varint(1) + b"v"
+    record = fields + varint(1) + long_one + b"n" + varint(1) + b"h"
+    content = batch(varint(len(record)) + record, 1, base=1)
+    before, found, *after = read(plain(b"before"), content, plain(more, base=2))
+    assert before.value == b"before"
+    assert (found.value, found.headers, found.fault) == (b"v", (("n", b"h"),), None)
+    assert values(after) == [more]
+
+
+def test_batches_whose_places_do_not_rise_lose_nothing_behind_the_position() -> None:
+    assert values(read(plain(b"a", base=10), plain(b"b", base=3), first=5)) == [b"a", b"b"]
+
+
 def test_times_beyond_64_bits_wrap_and_stop_nobody() -> None:
     record = b"\0" + varint(5) + varint(0) + varint(-1) + varint(1) + b"x" + varint(0)
     content = varint(len(record)) + record
