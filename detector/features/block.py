@@ -15,13 +15,12 @@ from numba.extending import intrinsic
 from numba.np import arrayobj
 from numpy.typing import NDArray
 
+from detector.kit.prefetch import LINE
+
 # Called from kernels only, without the first argument, which is numba's.
 _intrinsic: Callable[[Any], Callable[..., Any]] = intrinsic
 _populate: Callable[..., Any] = arrayobj.populate_array
 _types: Any = numba.types
-
-LINE = 64
-"""Bytes that memory hands over at a time; rows begin with one."""
 
 _ROOMY = 4096
 _RESERVE = 4
@@ -55,10 +54,11 @@ class Block:
 
     def _reserve(self, capacity: int) -> NDArray[np.uint8]:
         """Zeros for so many rows, and room for more where it can be had."""
-        if capacity >= _ROOMY:
-            wanted = capacity * _RESERVE if self._most is None else self._most
-            with suppress(MemoryError):
-                return _zeros(max(min(wanted, capacity * _RESERVE), capacity), self._size)
+        wanted = capacity * _RESERVE if capacity >= _ROOMY else capacity
+        if self._most is not None:
+            wanted = min(wanted, max(self._most, capacity))
+        with suppress(MemoryError):
+            return _zeros(wanted, self._size)
         return _zeros(capacity, self._size)
 
     def _look(self, capacity: int) -> None:

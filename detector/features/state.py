@@ -21,7 +21,7 @@ CELLS = 64
 COLUMNS = 64
 SWEEP_VALUES = 16
 LABELS = 32
-_AT_ONCE = 1024
+STRETCH_ROWS = 1024
 
 
 class _Columns(IntEnum):
@@ -267,7 +267,7 @@ class ClientTable:
             return
         held, narrower, former = self.held(), self.width, self.memory
         self._move(held, width, ("memory",))
-        for rows in _stretches(held):
+        for rows in stretches(held):
             self.memory[rows] = np.nan
             self.memory[rows, :, :narrower] = former[rows]
 
@@ -293,12 +293,12 @@ class ClientTable:
         self.width, former = width, self.block
         self._lay_out(len(former.rows))
         kept = former.arrays.keys() - set(but)
-        for rows in _stretches(held):
+        for rows in stretches(held):
             for name in kept:
                 self.block.arrays[name][rows] = former.arrays[name][rows]
 
 
-def _stretches(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Some rows at a time, so that little is held twice."""
-    for begin in range(0, len(rows), _AT_ONCE):
-        yield rows[begin : begin + _AT_ONCE]
+def stretches(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield some rows at a time, so that little is held twice."""
+    for begin in range(0, len(rows), STRETCH_ROWS):
+        yield rows[begin : begin + STRETCH_ROWS]

@@ -13,6 +13,7 @@ from detector.kit.compiled import borrowing
 _intrinsic: Callable[..., Any] = intrinsic
 
 LINE = 64
+"""Bytes that memory hands over at a time."""
 READ, KEEP, DATA = 0, 3, 1
 
 

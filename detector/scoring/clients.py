@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.events.names import Names
 from detector.features.directory import NOBODY
 from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows, Held, Left, Tally
-from detector.features.state import ClientTable, Stat
+from detector.features.state import ClientTable, Stat, stretches
 from detector.scoring.evidence import FIRED, LOG_E, Judgement, Rows, blank_judgement
 
 FIRST_CAPACITY = 64
@@ -21,7 +21,6 @@ ESTABLISHED_QUERIES = 8
 """A client with so many queries is no passing name any more."""
 IDLE_MS = 90 * 86_400_000
 """Silent for so long, a client leaves before more room is made; slow attackers ask more often."""
-CHUNK_ROWS = 1024
 
 
 class SavedRows(msgspec.Struct, frozen=True, tag="rows"):
@@ -136,8 +135,7 @@ class ClientStates:
         if not len(wanted):
             return
         held = self._rows.held()
-        for begin in range(0, len(wanted), CHUNK_ROWS):
-            rows = wanted[begin : begin + CHUNK_ROWS]
+        for rows in stretches(wanted):
             yield SavedRows(
                 tenant_id, model_id, self.table.width, rows.tobytes(),
                 [held.ids[row] for row in rows], held.seen[rows].tobytes(),

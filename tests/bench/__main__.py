@@ -47,7 +47,8 @@ def main() -> None:
     where = "one core, servers on others" if cores.divided else "all cores"
     console.print(
         f"{options.events:,} JSON events of 1 KB with {FIELDS} floats from {options.clients:,} "
-        f"clients; {where}; medians of {options.rounds} rounds; written to {OUTPUT}"
+        f"clients; {where}; medians of {options.rounds} rounds, "
+        f"of growth the least; written to {OUTPUT}"
     )
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from detector.features import block as blocks
-from detector.features.block import LINE, Block, fields_at
+from detector.features.block import Block, fields_at
 from detector.features.state import blank_row
 from detector.kit.compiled import borrowing
+from detector.kit.prefetch import LINE
 from detector.scoring.evidence import blank_judgement
 
 BLANK: dict[str, Any] = {

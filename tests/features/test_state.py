@@ -1,7 +1,7 @@
 import numpy as np
 
-from detector.features.block import LINE
 from detector.features.state import FEWEST_SLOTS, MOST_SLOTS, ClientTable, Stat, memory_slots
+from detector.kit.prefetch import LINE
 from detector.reference.sketch import MAX_COLUMNS
 
 
