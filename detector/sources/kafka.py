@@ -24,7 +24,7 @@ from detector.events.records import Records
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.ports import Poll
 from detector.sources.fetched import Share, read_bounded
-from detector.sources.membership import Membership
+from detector.sources.membership import Membership, steps
 from detector.sources.positions import first_offset
 from detector.sources.wire import direct_client
 
@@ -227,9 +227,13 @@ class KafkaSource:
         return taken
 
     def _fetch(self, timeout_s: float) -> None:
+        """Wait for records; what the group gives or takes ends it, which kafka-python sleeps by."""
         with translated():
-            # A share counts as one record, however many it holds.
-            fetched = self._consumer.poll(int(timeout_s * 1000), _ALL_SHARES)
+            for wait in steps(timeout_s):
+                # A share counts as one record, however many it holds.
+                fetched = self._consumer.poll(int(wait * 1000), _ALL_SHARES)
+                if fetched or self._membership.changed():
+                    break
         self._polled_at = time.monotonic()
         self._shares.extend(chain.from_iterable(fetched.values()))
 

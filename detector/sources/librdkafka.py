@@ -23,7 +23,7 @@ from detector.events.records import NO_TIME, Records
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.ports import Poll
 from detector.sources.kafka import KafkaSettings, read_at
-from detector.sources.membership import Membership
+from detector.sources.membership import Membership, steps
 from detector.sources.positions import first_offset
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class LibrdkafkaSource:
         """Return records of started partitions, and what a rebalance changed."""
         with self._translated():
             messages = self._consumer.consume(max_records, 0)
-            if not messages and (first := self._consumer.poll(timeout_s)) is not None:
+            if not messages and (first := self._first(timeout_s)) is not None:
                 messages = [first, *self._more(max_records - 1)]
             if self._refusal is not None:
                 raise KafkaException(self._refusal)
@@ -153,6 +153,15 @@ class LibrdkafkaSource:
             self._read_to.pop(partition, None)
             self._idle.discard(partition)
         return Poll(self._shares(messages), assigned, revoked)
+
+    def _first(self, timeout_s: float) -> Message | None:
+        """Wait for a message; what the group gives or takes ends it, which librdkafka sleeps by."""
+        for wait in steps(timeout_s):
+            if self._membership.changed():
+                break
+            if (message := self._consumer.poll(wait)) is not None:
+                return message
+        return None
 
     def _more(self, most: int) -> Sequence[Message]:
         """Return what has come beside the first message, which an error must not cost."""

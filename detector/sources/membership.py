@@ -1,9 +1,23 @@
 """What a consumer group gave and took, passed from its callbacks to the thread that polls."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from queue import Empty, SimpleQueue
 
 from detector.events.record import Partition
+
+_STEP_S = 0.05
+"""So long at most a change waits until the thread that polls sees it."""
+
+
+def steps(timeout_s: float) -> Iterator[float]:
+    """Yield the waits, at least one, that a wait is taken in; seconds."""
+    until = time.monotonic() + timeout_s
+    while True:
+        left = max(until - time.monotonic(), 0.0)
+        yield min(left, _STEP_S)
+        if left <= _STEP_S:
+            return
 
 
 class Membership:
@@ -19,6 +33,10 @@ class Membership:
     def taken(self, partitions: Iterable[Partition]) -> None:
         """Note what is gone."""
         self._events.put((False, list(partitions)))
+
+    def changed(self) -> bool:
+        """Whether there is anything to take out."""
+        return not self._events.empty()
 
     def changes(self) -> tuple[tuple[Partition, ...], tuple[Partition, ...]]:
         """Return what was assigned and revoked since; one taken and given back is in both."""
