@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from detector import bootstrap
+from detector import bootstrap, bootstrap_serving
 from detector.config import Settings
 from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError
@@ -27,6 +27,13 @@ def test_import_reads_no_environment_and_touches_nothing(tmp_path: Path) -> None
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_only_reads_loads_no_library_that_learns_and_no_web_framework() -> None:
+    heavy = ("fastapi", "pandas", "river", "scipy.stats", "sklearn", "uvicorn")
+    code = f"import sys, detector.cli.processes; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout == "[]\n"
 
 
 def test_kafka_settings_carry_sasl_and_tls(tmp_path: Path) -> None:
@@ -54,7 +61,7 @@ def test_webhooks_serve_one_level_each() -> None:
         escalation_url="https://two.example/in",
         escalation_secrets=SECRETS[:1],
     )
-    first, second = bootstrap.webhooks(settings)
+    first, second = bootstrap_serving.webhooks(settings)
     assert (first.level, first.name, first.min_severity) == (1, "webhook", Severity.MEDIUM)
     assert (second.level, second.name, second.min_severity) == (2, "escalation", Severity.HIGH)
     assert first.secrets == SECRETS
@@ -64,14 +71,14 @@ def test_webhooks_serve_one_level_each() -> None:
 def test_secret_that_cannot_sign_is_refused() -> None:
     settings = Settings(webhook_url="https://one.example/in", webhook_secrets=("guess",))
     with pytest.raises(ConfigurationError, match="whsec_") as caught:
-        bootstrap.webhooks(settings)
+        bootstrap_serving.webhooks(settings)
     assert "guess" not in str(caught.value)
 
 
 def test_delivery_starts_and_stops_without_destinations(tmp_path: Path) -> None:
     settings = Settings(database_url=f"sqlite:///{tmp_path}/q.db")
     store = bootstrap.open_database(settings)
-    service = bootstrap.delivery(settings, store, CollectorRegistry())
+    service = bootstrap_serving.delivery(settings, store, CollectorRegistry())
     service.start()
     assert service.alive()
     service.stop()

@@ -89,7 +89,7 @@ def _need_extra() -> None:
 
 
 def _split_outcomes(settings: Settings, run: _Run) -> "list[Outcome]":
-    from detector import bootstrap
+    from detector import bootstrap_evaluation
     from detector.evaluation.run import Options, evaluate
     from detector.evaluation.splits import Split
     from detector.evaluation.workload import SIZES
@@ -98,7 +98,7 @@ def _split_outcomes(settings: Settings, run: _Run) -> "list[Outcome]":
         Split(run.split), SIZES[run.size], run.only, run.seed, run.workers, run.baselines
     )
     with progress("Evaluating") as advance:
-        return evaluate(options, partial(bootstrap.observer, settings), advance)
+        return evaluate(options, partial(bootstrap_evaluation.observer, settings), advance)
 
 
 def _own_outcomes(settings: Settings, run: _Run, own: OwnModelOptions) -> "list[Outcome]":
@@ -110,12 +110,12 @@ def _own_outcomes(settings: Settings, run: _Run, own: OwnModelOptions) -> "list[
 
 
 def _report(settings: Settings, run: _Run, outcomes: "list[Outcome]", seconds: float) -> "Report":
-    from detector import bootstrap
+    from detector import bootstrap_evaluation
     from detector.evaluation.bars import bars_of
     from detector.evaluation.figures import Report
     from detector.evaluation.summary import summarise
 
-    observer = bootstrap.observer(settings)
+    observer = bootstrap_evaluation.observer(settings)
     state = {str(fields): observer.state_bytes(fields) for fields in STATED_FIELDS}
     figures = summarise(outcomes, state)
     return Report(

@@ -58,14 +58,14 @@ class OwnModelOptions:
 
 def attack_own_model(settings: Settings, own: OwnModelOptions, orders: "Orders") -> "list[Outcome]":
     """Learn fields and population from the log, attack the model, and return the outcomes."""
-    from detector import bootstrap
+    from detector import bootstrap_evaluation
     from detector.evaluation.own_traffic import own_dataset
     from detector.evaluation.redteam import red_team
 
     dataset = own_dataset(_events(own.benign))
     predict = _predict(own, dataset)
     with closing(predict) if own.endpoint else nullcontext():
-        observer = partial(bootstrap.observer, settings)
+        observer = partial(bootstrap_evaluation.observer, settings)
         outcomes, whole = red_team(dataset, predict, orders, observer)
     if not whole:
         errors().print(

@@ -1,40 +1,36 @@
 """The long-running processes put together from parts: reading, serving, delivering."""
 
 import logging
-import socket
 import threading
 import time
-from collections.abc import Mapping
 
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from detector import bootstrap, bootstrap_copies
-from detector.api.dependencies import Probe
-from detector.api.keys import require_key_off_loopback
 from detector.cli.supervise import Part, supervise
 from detector.config import Settings
-from detector.delivery.service import DeliveryService
-from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.kit.errors import RecoverableError
 from detector.kit.memory import settle_garbage_collector
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.keys import KeyWatch
 from detector.pipeline.ports import Store
 
 _log = logging.getLogger(__name__)
-GRACE_SECONDS = 3
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 15.0
 
 
 def work(settings: Settings, *, reading: bool, serving: bool, migrate: bool) -> None:
     """Read the topic, serve the API with delivery, or both, until told to stop."""
     if serving:
-        require_key_off_loopback(settings.host, bootstrap.api_keys(settings))
+        # Who only reads the topic loads no web framework.
+        from detector.cli.serving import require_key, serving_parts
+
+        require_key(settings)
     store = _open(settings, migrate=migrate, patient=reading)
     stop, registry = threading.Event(), CollectorRegistry()
     try:
         parts = [_reading(settings, store, registry, stop)] if reading else []
-        parts += _serving(settings, store, registry, stop) if serving else []
+        parts += serving_parts(settings, store, registry, stop) if serving else []
         supervise(parts, stop)
     finally:
         store.close()
@@ -84,53 +80,3 @@ def _key_watch(
         stop.wait(wait)
         wait = min(2 * wait, LONGEST_WAIT_SECONDS)
     return None
-
-
-def _serving(
-    settings: Settings, store: Store, registry: CollectorRegistry, stop: threading.Event
-) -> list[Part]:
-    service = bootstrap.delivery(settings, store, registry)
-    probes: Mapping[str, Probe] = {"delivery": lambda: _require_alive(service)}
-    app = bootstrap.api(settings, store, registry, probes)
-    listener = _listen(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
-
-    def answer() -> None:
-        with listener:
-            server.run([listener])
-
-    def end() -> None:
-        server.should_exit = True
-
-    def deliver() -> None:
-        service.start()
-        stop.wait()
-
-    return [Part("api", answer, end), Part("delivery", deliver, service.stop)]
-
-
-def _require_alive(service: DeliveryService) -> None:
-    if not service.alive():
-        raise RecoverableError("a delivery thread has ended")
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.port), family=family)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {settings.host}, port {settings.port}: {error.strerror or error}"
-        ) from error
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    _log.info("the API listens on http://%s:%d", host, listener.getsockname()[1])
-    return listener

@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from detector.events.batch import Floats
 from detector.features.estimate import ROOM
 from detector.features.observe import Lens
-from detector.reference.fields import KNOTS, Fields
-from detector.reference.fit import scaled
+from detector.reference.fields import KNOTS, Fields, scaled
 from detector.reference.picture import Reference
 
 COARSE = 0.005

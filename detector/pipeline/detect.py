@@ -7,7 +7,6 @@ from typing import Any, Protocol
 from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.events.stretch import EventStretch
-from detector.pipeline.learn import learn
 from detector.pipeline.learning import DetectionPolicy, Learning
 from detector.pipeline.ports import ClientProfile
 from detector.pipeline.saved import (
@@ -230,6 +229,9 @@ class Detector:
 
     def _freeze(self, model: ModelKey, benign: Sequence[LocatedEvent]) -> FrozenReference:
         """Turn what a model has shown into its reference, and judge by it from now on."""
+        # Loads what learns; most workers only judge.
+        from detector.pipeline.learn import learn
+
         del self._learning[model]
         watch = self._watches[model]
         reference = learn(model, benign)

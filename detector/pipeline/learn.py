@@ -11,7 +11,7 @@ from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.features.lens import view_cells
 from detector.kit.errors import ConfigurationError
-from detector.reference.answers import draw_answers
+from detector.reference.draw import draw_answers
 from detector.reference.fit import BenignRows, fit
 from detector.reference.picture import Reference
 from detector.reference.sketch import fold

@@ -21,6 +21,7 @@ from detector.reference.refresh import refresh
 from detector.reference.sketch import fold
 from detector.reference.witnesses import RecentRows
 from detector.scoring.finding import AttackClass
+from detector.scoring.grow import planted
 from detector.scoring.tables import ScoringPolicy
 
 STRANGE = 0.02
@@ -99,7 +100,7 @@ class ReferenceRefresher:
         moved = refresh(
             self._current, learn(self.model, kept), anchor, self._rows(kept), self._policy.bounds
         )
-        return _result(moved.reference, moved.moves, kept, left_out)
+        return _result(planted(moved.reference), moved.moves, kept, left_out)
 
     def approve(self) -> RefreshResult:
         """Return the candidate as recent traffic taught it, bounded by nothing: a new anchor.

@@ -32,7 +32,7 @@ from detector.scoring.finding import Finding
 from detector.scoring.flood import FloodMonitor, Place
 from detector.scoring.hypotheses import ALL
 from detector.scoring.judge import Judge, Moment, anomaly
-from detector.scoring.novelty import fit_novelty
+from detector.scoring.novelty import novelty_model
 from detector.scoring.profiles import Profiles, note, noted, room
 from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy, build_tables
@@ -86,7 +86,7 @@ class ModelWatch:
         names = reference.names if reference else ()
         # A reference freezes the columns: fields that it has never seen carry no evidence.
         self._columns = ColumnTable(names, max_fields=len(names)) if reference else ColumnTable()
-        self._novelty = fit_novelty(reference.vectors) if reference else None
+        self._novelty = novelty_model(reference) if reference else None
         self._regions = len(reference.centroids) if reference else 0
         answers = reference.answers if reference else EMPTY
         self._board = FidelityBoard(answers, self._max_suspects)

@@ -14,7 +14,6 @@ from statistics import fmean
 from typing import Any
 
 import msgspec
-from river.drift import ADWIN
 
 DELTA = 1e-3
 STRETCH = 2.0
@@ -42,7 +41,7 @@ class SavedDrift(msgspec.Struct, frozen=True):
     """What a monitor knows, to be kept over a restart.
 
     Attributes:
-        window: ADWIN's own state.
+        window: ADWIN's own state; empty before the first number.
         recent: The latest client-days' means.
         usual: The mean to compare with.
         heard: For how many more client-days a change that ADWIN told of may be confirmed.
@@ -63,7 +62,7 @@ class DriftMonitor:
     def __init__(self, delta: float = DELTA) -> None:
         """`delta` is ADWIN's bound on the chance of a false cut at one number."""
         self._delta = delta
-        self._window = ADWIN(delta=delta, clock=1)
+        self._window: Any = None
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._usual: float | None = None
         self._heard = 0
@@ -80,7 +79,7 @@ class DriftMonitor:
     def save(self) -> SavedDrift:
         """Return everything that `restore` needs."""
         return SavedDrift(
-            pickle.dumps(self._window._helper),
+            pickle.dumps(self._window._helper) if self._window else b"",
             list(self._recent),
             self._usual,
             self._heard,
@@ -88,15 +87,19 @@ class DriftMonitor:
 
     def restore(self, saved: SavedDrift) -> None:
         """Go on from what `save` returned; raises `ValueError` when it is something else."""
-        try:
-            helper = _Windows(io.BytesIO(saved.window)).load()
-        except Exception as error:
-            raise ValueError(f"not the state of a drift monitor: {error}") from error
-        self._window._helper = helper
+        if saved.window:
+            window = _adwin(self._delta)
+            try:
+                window._helper = _Windows(io.BytesIO(saved.window), type(window._helper)).load()
+            except Exception as error:
+                raise ValueError(f"not the state of a drift monitor: {error}") from error
+            self._window = window
         self._recent = deque(saved.recent, maxlen=RECENT)
         self._usual, self._heard = saved.usual, saved.heard
 
     def _watch(self, time_ms: int, mean: float) -> Drift | None:
+        if self._window is None:
+            self._window = _adwin(self._delta)
         self._window.update(_stretched(mean))
         self._recent.append(mean)
         now = fmean(self._recent)
@@ -109,19 +112,30 @@ class DriftMonitor:
             return None
         before, self._usual, self._heard = self._usual, now, 0
         # What comes next is compared with the world as it is now, and only with that.
-        self._window = ADWIN(delta=self._delta, clock=1)
+        self._window = _adwin(self._delta)
         for recent in self._recent:
             self._window.update(_stretched(recent))
         return Drift(time_ms, round(before, 4), round(now, 4))
 
 
+def _adwin(delta: float) -> Any:
+    # River loads much else, for a second; nobody waits for it before a client's first day is over.
+    from river.drift import ADWIN
+
+    return ADWIN(delta=delta, clock=1)
+
+
 class _Windows(pickle.Unpickler):
     """Reads ADWIN's state, and refuses to make anything else of what a database holds."""
 
+    def __init__(self, file: io.BytesIO, wanted: type) -> None:
+        super().__init__(file)
+        self._wanted = wanted
+
     def find_class(self, module: str, name: str) -> Any:
         """Return ADWIN's own type alone."""
-        if (module, name) == (type(ADWIN()._helper).__module__, "AdaptiveWindowing"):
-            return type(ADWIN()._helper)
+        if (module, name) == (self._wanted.__module__, self._wanted.__qualname__):
+            return self._wanted
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a drift monitor")
 
 

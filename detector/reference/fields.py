@@ -36,6 +36,12 @@ class Fields:
     rarity: Floats
 
 
+def scaled(cells: Floats, fields: Fields) -> NDArray[np.float32]:
+    """Return folded cells in scaled units as float32; categories and gaps pass unchanged."""
+    numbers = (cells - fields.center) / fields.scale
+    return np.where(cells < CATEGORY_CEILING, cells, numbers).astype(np.float32)
+
+
 def fit_fields(cells: Floats) -> Fields:
     """Learn the fields of (n, d) cells; n is at least 1."""
     width = cells.shape[1]

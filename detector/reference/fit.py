@@ -1,24 +1,37 @@
-"""Learning the picture from benign rows; the client-level part is added by the calibration."""
+"""Learning the picture from benign rows; the client-level part is added by the calibration.
+
+Apart from what judges by it: who only judges need not load what learns.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.covariance import LedoitWolf
 from threadpoolctl import threadpool_limits
 
-from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.events.batch import Floats
 from detector.events.model import ModelKey
 from detector.reference.answers import EMPTY
-from detector.reference.fields import Fields, fit_fields
+from detector.reference.fields import Fields, fit_fields, scaled
+from detector.reference.forest import NO_FOREST
 from detector.reference.picture import Reference
 from detector.reference.sketch import fold
-from detector.reference.surprise import BROKEN, MEASURES, fit_relations, strangeness, tail_shares
+from detector.reference.surprise import (
+    BROKEN,
+    MEASURES,
+    Relations,
+    scores_of,
+    strangeness,
+    tail_shares,
+)
 from detector.reference.units import numbers_of
 
 CELLS = 64
 LOW_MARGIN_SHARE = 0.05
 BROKEN_SHARE = 0.99
+RESIDUAL_SHARE = 0.98
 MIN_USUAL = 40
 MAX_ROWS_A_CLIENT = 400
 MAX_CALIBRATION_ROWS = 8192
@@ -51,12 +64,6 @@ class BenignRows:
         return BenignRows(self.cells[chosen], self.names, self.owner[chosen], self.margins[chosen])
 
 
-def scaled(cells: Floats, fields: Fields) -> NDArray[np.float32]:
-    """Return folded cells in scaled units as float32; categories and gaps pass unchanged."""
-    numbers = (cells - fields.center) / fields.scale
-    return np.where(cells < CATEGORY_CEILING, cells, numbers).astype(np.float32)
-
-
 def fit(model: ModelKey, rows: BenignRows) -> Reference:
     """Return a reference of input and output space, not yet calibrated at the level of clients."""
     events, clients = len(rows.cells), len(np.unique(rows.owner))
@@ -83,10 +90,23 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
         ceilings={},
         volumes=np.zeros(0),
         vectors=np.zeros((0, 0)),
+        forest=NO_FOREST,
         answers=EMPTY,
         events=events,
         clients=clients,
     )
+
+
+def fit_relations(cells: Floats, fields: Fields) -> Relations:
+    """Learn the relations: shrunk precision (Ledoit and Wolf 2004) and usual residuals.
+
+    The residual of a field given all others is the precision's row applied to the scores, up to a
+    constant (Lauritzen 1996, section 5.1).
+    """
+    scores = scores_of(cells, fields)
+    precision = LedoitWolf(assume_centered=True).fit(scores).precision_
+    limits = np.quantile(np.abs(scores @ precision), RESIDUAL_SHARE, axis=0)
+    return Relations(np.ascontiguousarray(precision), np.ascontiguousarray(limits))
 
 
 def _calibrate(folded: Floats, owner: NDArray[np.int64]) -> tuple[Floats, Floats, float]:

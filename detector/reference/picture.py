@@ -14,6 +14,7 @@ from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError
 from detector.reference.answers import FEATURES, AnswerSample
 from detector.reference.fields import KNOTS, Fields
+from detector.reference.forest import NO_FOREST, Forest
 from detector.reference.sketch import MAX_COLUMNS
 from detector.reference.surprise import BROKEN, MEASURES, Relations, p_values, strangeness
 
@@ -42,7 +43,8 @@ class Reference:
         nulls: Client-level behaviour by sign: two Beta parameters a stage, flattened.
         ceilings: Log evidence that benign clients reached, by sign.
         volumes: (c,) most distinct queries a day of each client.
-        vectors: (c, f) feature vectors of benign clients, for the novelty model.
+        vectors: (c, f) feature vectors of benign clients.
+        forest: The novelty model's trees, learnt from them.
         answers: Benign queries with their answers, to score surrogates on.
         events: How many events it was learnt from.
         clients: How many clients.
@@ -65,6 +67,7 @@ class Reference:
     ceilings: Mapping[str, float]
     volumes: Floats
     vectors: Floats
+    forest: Forest
     answers: AnswerSample
     events: int
     clients: int
@@ -85,6 +88,9 @@ class Reference:
     def to_bytes(self) -> bytes:
         """Return a self-describing, versioned encoding (MessagePack)."""
         plain = {name: _pack(getattr(self, name)) for name in _FIELDS}
+        if not len(self.forest):
+            # As it was written before references kept their trees, so that its digest stays.
+            del plain["forest"]
         return msgspec.msgpack.encode({"format": FORMAT, **plain})
 
     @classmethod
@@ -94,11 +100,13 @@ class Reference:
             plain = msgspec.msgpack.decode(body, type=dict[str, Any])
             if plain.pop("format") != FORMAT:
                 raise ConfigurationError("the reference was written by another version: rebuild it")
-            values = {name: _unpack(plain[name]) for name in _FIELDS}
+            trees = _unpack(plain.pop("forest", None))
+            values = {name: _unpack(plain[name]) for name in _FIELDS if name != "forest"}
             values["model"] = ModelKey(*values["model"])
             values["names"] = tuple(values["names"])
             values["fields"] = Fields(**values["fields"])
             values["answers"] = AnswerSample(**values["answers"])
+            values["forest"] = NO_FOREST if trees is None else Forest(**trees)
             values["nulls"] = {name: tuple(null) for name, null in values["nulls"].items()}
             reference = cls(**values)
             reference._check_shapes()
@@ -110,6 +118,7 @@ class Reference:
 
     def _check_shapes(self) -> None:
         """Raise `ValueError` unless the arrays fit together: compiled code trusts them blindly."""
+        self.forest.check()
         width, rows = len(self.fields.center), len(self.smallest)
         wide = {item.name: getattr(self.fields, item.name) for item in fields(Fields)}
         shapes: dict[str, tuple[object, object]] = {
@@ -153,7 +162,7 @@ def _pack(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         array = np.ascontiguousarray(value, dtype=np.float64)
         return {"shape": list(array.shape), "data": array.tobytes()}
-    if isinstance(value, Fields | AnswerSample):
+    if isinstance(value, Fields | AnswerSample | Forest):
         return {item.name: _pack(getattr(value, item.name)) for item in fields(value)}
     return value
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from detector.events.batch import Floats
 from detector.kit.errors import ConfigurationError
-from detector.reference.answers import draw_answers
-from detector.reference.fields import Fields
-from detector.reference.fit import scaled
+from detector.reference.draw import draw_answers
+from detector.reference.fields import Fields, scaled
+from detector.reference.forest import NO_FOREST
 from detector.reference.held import held, held_beta, held_ratio, held_tail
 from detector.reference.moved_inputs import moved_inputs
 from detector.reference.moves import Bounds, DriftRefusedError, Move
@@ -153,6 +153,7 @@ def _behaviour(
             for name, reached in base.ceilings.items()
         },
         vectors=_vectors(moved, aimed, limits) if which == 0 else moved.vectors,
+        forest=NO_FOREST,
         events=aimed.events,
         clients=aimed.clients,
     )

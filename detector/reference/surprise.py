@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from sklearn.covariance import LedoitWolf
 
 from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.kit.compiled import borrowing, compiled
@@ -25,7 +24,6 @@ from detector.reference.fields import KNOTS, Fields
 MEASURES = 3
 BROKEN = 3  # the column of the count of broken fields
 RARE_BITS = 5.0
-RESIDUAL_SHARE = 0.98
 SUPPORT_SLACK = 0.02
 NORMAL_TABLE = ndtri((np.arange(KNOTS) + 0.5) / KNOTS)
 
@@ -178,24 +176,17 @@ class Relations:
     limits: Floats
 
 
-def fit_relations(cells: Floats, fields: Fields) -> Relations:
-    """Learn the relations: shrunk precision (Ledoit and Wolf 2004) and usual residuals.
-
-    The residual of a field given all others is the precision's row applied to the scores, up to a
-    constant (Lauritzen 1996, section 5.1).
-    """
+def scores_of(cells: Floats, fields: Fields) -> NDArray[np.float64]:
+    """Return the normal scores of (n, d) cells; 0 for missing cells and categories."""
     scores = np.zeros_like(cells)
     normal_scores(cells, fields.knots, fields.scale, NORMAL_TABLE, CATEGORY_CEILING, scores)
-    precision = LedoitWolf(assume_centered=True).fit(scores).precision_
-    limits = np.quantile(np.abs(scores @ precision), RESIDUAL_SHARE, axis=0)
-    return Relations(np.ascontiguousarray(precision), np.ascontiguousarray(limits))
+    return scores
 
 
 def strangeness(cells: Floats, fields: Fields, relations: Relations) -> NDArray[np.float64]:
     """Return the (n, 4) measures of each row: three of strangeness, and its broken fields."""
     cells = np.ascontiguousarray(cells)
-    scores = np.zeros_like(cells)
-    normal_scores(cells, fields.knots, fields.scale, NORMAL_TABLE, CATEGORY_CEILING, scores)
+    scores = scores_of(cells, fields)
     table = (
         fields.knots,
         fields.scale,

@@ -20,6 +20,7 @@ from detector.features.state import ClientTable, Stat
 from detector.features.view import RowView
 from detector.reference.picture import Reference
 from detector.scoring.evidence import WIDTH, weigh
+from detector.scoring.grow import planted
 from detector.scoring.signs import Sign, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
 
@@ -44,7 +45,7 @@ class BenignLog:
 
 
 def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Reference:
-    """Return the reference with its distances, nulls, ceilings, volumes and vectors filled in."""
+    """Return the reference with all filled in that is about clients."""
     reference = _with_distances(reference, _watch(reference, log).distances)
     seen = _watch(reference, log)
     empty = np.zeros(0)
@@ -57,9 +58,8 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
         sign.name: _ceiling(levels[s], log.owner, tables.stages[s], int(tables.counts[s]))
         for s, sign in enumerate(signs)
     }
-    return replace(
-        reference, nulls=nulls, ceilings=ceilings, volumes=seen.volumes, vectors=seen.vectors
-    )
+    reference = replace(reference, nulls=nulls, ceilings=ceilings)
+    return planted(replace(reference, volumes=seen.volumes, vectors=seen.vectors))
 
 
 def _with_distances(reference: Reference, distances: Floats) -> Reference:

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from detector import bootstrap
+from detector import bootstrap_evaluation
 from detector.config import Settings
 from detector.evaluation import datasets, models
 from detector.evaluation.datasets import Coded, Dataset
@@ -33,7 +33,7 @@ from detector.events.model import PredictionEvent
 from detector.events.record import Position, Record
 from detector.kit.errors import ConfigurationError, QuerywatchError
 
-PRODUCT = partial(bootstrap.observer, Settings())
+PRODUCT = partial(bootstrap_evaluation.observer, Settings())
 RNG = np.random.default_rng(0)
 LOAD = replace(SMALL, reference_clients=30, clients_per_kind=1, max_lifetime=150)
 

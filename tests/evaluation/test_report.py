@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from detector import bootstrap
+from detector import bootstrap_evaluation
 from detector.cli.document import to_json
 from detector.config import Settings
 from detector.evaluation.bars import bars_of
@@ -45,7 +45,9 @@ def real() -> Report:
     """A report of a small run of the product itself."""
     only = ("wine-mlp-full", "path_finding", "noise_distance", "roster", "regular", "retry")
     options = Options(Split.TUNING, SMALL, only, workers=1)
-    figures = summarise(evaluate(options, partial(bootstrap.observer, Settings())), {"32": 4000})
+    figures = summarise(
+        evaluate(options, partial(bootstrap_evaluation.observer, Settings())), {"32": 4000}
+    )
     return Report("tuning", "small", only, 0, 9.0, figures, bars_of(figures))
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from detector import bootstrap
+from detector import bootstrap_evaluation
 from detector.config import Settings
 from detector.evaluation import generate
 from detector.evaluation.attacks import ATTACKS
@@ -39,7 +39,7 @@ TINY = Workload(
 )
 WORDS = ("wine-mlp-full", "path_finding", "jbda", "noise_distance", "regular", "what_if")
 OPTIONS = Options(Split.TUNING, TINY, WORDS, workers=1)
-PRODUCT = partial(bootstrap.observer, Settings())
+PRODUCT = partial(bootstrap_evaluation.observer, Settings())
 
 
 class Deaf:

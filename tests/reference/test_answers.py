@@ -3,16 +3,8 @@ import pytest
 from numpy.typing import NDArray
 
 from detector.events.batch import NO_LABEL, category_code
-from detector.reference.answers import (
-    CLIENT_SHARE,
-    EMPTY,
-    FEATURES,
-    MAX_LABELS,
-    MAX_QUERIES,
-    AnswerSample,
-    draw_answers,
-    project,
-)
+from detector.reference.answers import EMPTY, FEATURES, AnswerSample, project
+from detector.reference.draw import CLIENT_SHARE, MAX_LABELS, MAX_QUERIES, draw_answers
 
 Rows = NDArray[np.float32]
 Codes = NDArray[np.int64]

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, category_code
 from detector.events.model import ModelKey
-from detector.reference.fit import MAX_ROWS_A_CLIENT, BenignRows, fit, scaled
+from detector.reference.fields import scaled
+from detector.reference.fit import MAX_ROWS_A_CLIENT, BenignRows, fit
 from detector.reference.picture import Reference
 from detector.reference.units import numbers_of
 

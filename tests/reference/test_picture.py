@@ -1,4 +1,5 @@
 from dataclasses import fields, replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -8,6 +9,7 @@ from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError
 from detector.reference.answers import AnswerSample
 from detector.reference.fields import Fields
+from detector.reference.forest import Forest
 from detector.reference.picture import FORMAT, Reference
 from tests.scoring.traffic import reference
 
@@ -15,7 +17,7 @@ from tests.scoring.traffic import reference
 def assert_same(a: Reference, b: Reference) -> None:
     for item in fields(Reference):
         x, y = getattr(a, item.name), getattr(b, item.name)
-        if isinstance(x, Fields | AnswerSample):
+        if isinstance(x, Fields | AnswerSample | Forest):
             for part in fields(x):
                 np.testing.assert_array_equal(getattr(x, part.name), getattr(y, part.name))
         elif isinstance(x, np.ndarray):
@@ -95,6 +97,39 @@ SHORT = {"shape": [1], "data": b"12345678"}
 def test_parts_that_do_not_fit_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match="not a reference"):
         Reference.from_bytes(tampered(**values))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": np.full((1, 7), 99.0)},
+        {"features": np.full((1, 7), -2.0)},
+        {"features": np.full((1, 7), 0.5)},
+        {"features": np.full((1, 7), 0.0)},
+        {"features": np.full((1, 3), -1.0)},
+        {"thresholds": np.zeros(7)},
+        {"masses": np.zeros((2, 7))},
+        {"span": np.zeros(9)},
+        {"benign": np.zeros((2, 2))},
+        {"window": 0.0},
+        {"window": float("nan")},
+        {"window": "many"},
+    ],
+)
+def test_trees_that_point_nowhere_are_refused(changes: dict[str, Any]) -> None:
+    leaf = np.full((1, 7), -1.0)
+    sound = Forest(leaf, leaf, leaf, 4.0, np.zeros(3), np.ones(3), np.zeros(2))
+    assert len(Reference.from_bytes(replace(reference(), forest=sound).to_bytes()).forest) == 1
+    broken = replace(reference(), forest=replace(sound, **changes))
+    with pytest.raises(ConfigurationError, match="not a reference"):
+        Reference.from_bytes(broken.to_bytes())
+
+
+def test_trees_of_an_even_number_of_nodes_are_refused() -> None:
+    leaf = np.full((1, 6), -1.0)
+    even = Forest(leaf, leaf, leaf, 4.0, np.zeros(3), np.ones(3), np.zeros(2))
+    with pytest.raises(ConfigurationError, match="divide what does not exist"):
+        Reference.from_bytes(replace(reference(), forest=even).to_bytes())
 
 
 def test_the_summary_tells_what_was_learnt() -> None:

@@ -14,7 +14,8 @@ from river.linear_model import BayesianLinearRegression
 from sklearn.ensemble import RandomForestClassifier
 
 from detector.events.names import Names
-from detector.reference.answers import EMPTY, FEATURES, AnswerSample, draw_answers, project
+from detector.reference.answers import EMPTY, FEATURES, AnswerSample, project
+from detector.reference.draw import draw_answers
 from detector.scoring.fidelity import FidelityBoard, with_fidelity
 from detector.scoring.finding import StolenFidelity
 from detector.scoring.surrogates import ALL_ANSWERS, FIRST_MEASURE, THINNING, Surrogates

@@ -96,6 +96,15 @@ class TestKafkaSource(SourceConformance):
         assert values(read(source, 3)) == [b"b", b"c", b"d"]
 
 
+def test_a_wait_for_records_ends_with_what_the_group_gives(
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
+) -> None:
+    with opened(settings(kafka_bootstrap, create_topic())) as source:
+        began = time.monotonic()
+        assert source.poll(100, PATIENCE).assigned
+        assert time.monotonic() - began < PATIENCE
+
+
 def test_a_partition_that_is_taken_away_meanwhile_stops_nobody(
     kafka_bootstrap: str, create_topic: CreateTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
