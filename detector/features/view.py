@@ -29,7 +29,8 @@ class RowView:
         return self.table.stats[self.row].tolist()
 
     @cached_property
-    def _trace(self) -> list[float]:
+    def traces(self) -> list[float]:
+        """The trace of conspicuous queries, by `Trace`."""
         return self.table.trace[self.row].tolist()
 
     @cached_property
@@ -42,7 +43,7 @@ class RowView:
 
     def trace(self, column: Trace) -> float:
         """Return one column of the trace of conspicuous queries."""
-        return self._trace[column]
+        return self.traces[column]
 
     def count(self, probes: frozenset[Probe]) -> int:
         """Return how many of the client's inputs were seen as one of these probes."""

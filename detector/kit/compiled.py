@@ -50,6 +50,9 @@ arithmetic. numba refuses to compile one that makes an array; one that returned 
 its caller with a reference that nobody counted.
 """
 
+dividing: Callable[..., Any] = _njit(cache=True, nogil=True, _nrt=False, error_model="numpy")
+"""The same, where a division by 0 is no error: only so are many divisions made at once."""
+
 estimating: Callable[..., Any] = _njit(
     cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy"
 )

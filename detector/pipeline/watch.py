@@ -1,8 +1,9 @@
 """One model under watch: the state of its clients and the judgement of its events."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import compress
 from typing import Any
 
@@ -176,26 +177,30 @@ class ModelWatch:
         days, states, held = np.full(len(rows), np.nan), self._states, self._states.rows()
         profiles = room(len(rows), len(SIGNS))
         answers = np.where(batch.has_input, batch.labels, NO_LABEL)[begin:count]
-        i = done = 0
+        asking = batch.clients[begin:count]
+        i = learnt = 0
         while True:
             i, mask = score(
                 i, rows, z, tuple(rest), self._lens, held, offsets, self._tables, days,
                 self._regions, profiles,
             )  # fmt: skip
-            end = min(i + 1, len(rows))
-            asking = batch.clients[begin + done : begin + end]
-            self._board.learn(asking, z[done:end], answers[done:end])
-            done = end
             if mask == 0:
                 break
-            finding = self._decide(int(mask), batch.located[begin + i], int(rows[i]))
+            event = partial(batch.located.__getitem__, begin + i)
+            finding = self._decide(int(mask), event, int(rows[i]))
             if finding is not None:
+                # The board changes at findings alone, so that what lies between is learnt at once.
+                new = slice(learnt, i + 1)
+                self._board.learn(asking[new], z[new], answers[new])
+                learnt = i + 1
+                finding = self._followed(finding)
                 found.findings.append((first + begin + i, finding))
                 note(
                     i, states.table.row(int(rows[i])), False, self._regions,
                     states.judgement(int(rows[i])).evidence, LOG_E, profiles,
                 )  # fmt: skip
             i += 1
+        self._board.learn(asking[learnt:], z[learnt:], answers[learnt:])
         self._look_at(noted(profiles), batch.located[begin:count], first + begin, found)
         found.drifts += self._drifts(batch.time_ms[begin:count], days)
 
@@ -229,19 +234,20 @@ class ModelWatch:
             if finding is not None:
                 found.findings.append((first + at, finding))
 
-    def _decide(self, mask: int, located: LocatedEvent, row: int) -> Finding | None:
-        """Judge the client of an event, and follow whom there is something to say about."""
-        states, calibrated = self._states, self.reference is not None
+    def _decide(self, mask: int, located: Callable[[], LocatedEvent], row: int) -> Finding | None:
+        """Judge the client of an event, which is made where there is something to say of it."""
+        states = self._states
         view = RowView(states.table, row, self._regions)
-        moment = Moment(located.event, located.position, view, self._names, calibrated)
+        moment = Moment(located, view, self._names, self.reference is not None)
         judged = states.judgement(row)
-        finding = self._judge.decide(mask, moment, judged.evidence, judged.verdicts, judged.first)
-        if finding is None:
-            return None
-        client = located.event.client_id
-        finding = with_fidelity(finding, self._board.estimate(client))
+        return self._judge.decide(mask, moment, judged.evidence, judged.verdicts, judged.first)
+
+    def _followed(self, finding: Finding) -> Finding:
+        """Add what the client could reproduce by now, and follow it from its next answer on."""
+        client = finding.client.client_id
+        told = with_fidelity(finding, self._board.estimate(client))
         self._board.suspect(client, finding.log_evidence)
-        return finding
+        return told
 
     def _look_at(
         self, profiles: Profiles, located: Sequence[LocatedEvent], first: int, found: Watched

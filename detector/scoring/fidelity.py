@@ -8,7 +8,7 @@ not. Kernel models on such features come near the models that an attacker would 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -29,20 +29,11 @@ from detector.scoring.surrogates import SavedSums, Surrogates
 MAX_SUSPECTS = 256
 
 
-@dataclass(slots=True)
-class _Suspect:
-    """How credible the suspicion of a client is, and what it could reproduce."""
-
-    credibility: float
-    latest: StolenFidelity | None = None
-
-
 class SavedSuspect(msgspec.Struct, frozen=True):
     """One suspect on the board, to be kept over a restart."""
 
     client_id: str
     credibility: float
-    latest: tuple[float, float, int] | None
     surrogate: SavedSums
 
 
@@ -54,20 +45,20 @@ class FidelityBoard:
     """
 
     def __init__(self, sample: AnswerSample, limit: int = MAX_SUSPECTS) -> None:
-        self._sample = sample
+        self._chance = sample.chance
         self._limit = limit
         self._surrogates = Surrogates(sample)
-        self._suspects: dict[str, _Suspect] = {}
+        self._credibility: dict[str, float] = {}
         self._slots: dict[str, int] = {}
         self._directory = Directory(0)
 
     def __len__(self) -> int:
         """Return the number of suspects on the board."""
-        return len(self._suspects)
+        return len(self._credibility)
 
     def __contains__(self, client_id: str) -> bool:
         """Return whether the client is on the board."""
-        return client_id in self._suspects
+        return client_id in self._credibility
 
     def suspect(self, client_id: str, log_evidence: float) -> None:
         """Follow a client from its next answer on, or note how credible the suspicion is by now.
@@ -75,27 +66,25 @@ class FidelityBoard:
         On a full board the least credible suspect gives way, of equals the one that came first,
         unless the new one is less credible than all. Without a sample nobody is followed.
         """
-        known = self._suspects.get(client_id)
-        if known is not None:
-            known.credibility = log_evidence
+        if client_id in self:
+            self._credibility[client_id] = log_evidence
             self._surrogates.changed[self._slots[client_id]] = True
         elif self._surrogates and self._limit and self._place(log_evidence):
             self._seat(client_id, log_evidence)
 
-    def _seat(self, client_id: str, log_evidence: float) -> _Suspect:
+    def _seat(self, client_id: str, log_evidence: float) -> None:
         slot = self._slots[client_id] = self._surrogates.open()
         self._directory.enlarge(len(self._slots))
         self._directory.put(Names.of([client_id]), np.array([slot]))
-        suspect = self._suspects[client_id] = _Suspect(log_evidence)
-        return suspect
+        self._credibility[client_id] = log_evidence
 
     def _place(self, log_evidence: float) -> bool:
-        if len(self._suspects) < self._limit:
+        if len(self._credibility) < self._limit:
             return True
-        weakest = min(self._suspects, key=lambda name: self._suspects[name].credibility)
-        if self._suspects[weakest].credibility > log_evidence:
+        weakest = min(self._credibility, key=self._credibility.__getitem__)
+        if self._credibility[weakest] > log_evidence:
             return False
-        del self._suspects[weakest]
+        del self._credibility[weakest]
         slot = self._slots.pop(weakest)
         self._surrogates.close(slot)
         self._directory.drop(np.arange(slot + 1) == slot)
@@ -112,37 +101,19 @@ class FidelityBoard:
         if not self._slots:
             return
         slots = self._directory.find(clients)
-        if slots.max(initial=NOBODY) == NOBODY:
-            return
-        at = self._surrogates.learn(slots, z, labels, 0)
-        while at < len(slots):
-            self._measure(clients[at])
-            at = self._surrogates.learn(slots, z, labels, at + 1)
-
-    def _measure(self, client_id: str) -> None:
-        slot = self._slots[client_id]
-        agreement = self._surrogates.measure(slot)
-        self._suspects[client_id].latest = StolenFidelity(
-            round(agreement, 4),
-            round(self._sample.chance, 4),
-            int(self._surrogates.answers[slot]),
-        )
+        if slots.max(initial=NOBODY) != NOBODY:
+            self._surrogates.learn(slots, z, labels)
 
     def names(self) -> list[str]:
         """Return who is on the board, in the order in which they came."""
-        return list(self._suspects)
+        return list(self._credibility)
 
     def save(self, every: bool) -> Iterator[SavedSuspect]:
         """Return the suspects that changed since `saved`, or every one."""
-        for name, suspect in self._suspects.items():
+        for name, credibility in self._credibility.items():
             slot = self._slots[name]
             if every or self._surrogates.changed[slot]:
-                latest = suspect.latest
-                yield SavedSuspect(
-                    name, suspect.credibility,
-                    (latest.agreement, latest.chance, latest.answers) if latest else None,
-                    self._surrogates.save(slot),
-                )  # fmt: skip
+                yield SavedSuspect(name, credibility, self._surrogates.save(slot))
 
     def saved(self) -> None:
         """Note that everything so far is kept."""
@@ -155,15 +126,18 @@ class FidelityBoard:
             known = latest.get(name)
             if known is None:
                 raise ValueError("a suspect is missing")
-            suspect = self._seat(name, known.credibility)
-            suspect.latest = StolenFidelity(*known.latest) if known.latest else None
+            self._seat(name, known.credibility)
             self._surrogates.restore(self._slots[name], known.surrogate)
         self.saved()
 
     def estimate(self, client_id: str) -> StolenFidelity | None:
-        """Return the latest measure; None for who is not followed or has too few answers yet."""
-        suspect = self._suspects.get(client_id)
-        return None if suspect is None else suspect.latest
+        """Measure what a client could do by now; None without a surrogate or enough answers."""
+        slot = self._slots.get(client_id)
+        agreement = None if slot is None else self._surrogates.measure(slot)
+        if slot is None or agreement is None:
+            return None
+        answers = int(self._surrogates.answers[slot])
+        return StolenFidelity(round(agreement, 4), round(self._chance, 4), answers)
 
 
 def with_fidelity(finding: Finding, estimate: StolenFidelity | None) -> Finding:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol
 
 from detector.features.observation import Probe
 from detector.features.view import RowView
 from detector.scoring.finding import AttackClass, Evidence
-from detector.scoring.traits import Traits
+from detector.scoring.traits import Traits, read_traits
 
 
 class Need(StrEnum):
@@ -20,14 +21,12 @@ class Need(StrEnum):
     REFERENCE = "reference"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
-    """A client at the query where a hypothesis is judged.
+    """A client at the query where a hypothesis is judged; read as far as anything is asked.
 
     Attributes:
         view: The client's row.
-        features: Its features by name.
-        traits: What its conspicuous queries have in common.
         names: Folded column names.
         query: Ordinal of the query now.
         calibrated: Whether a reference stands behind the judgement.
@@ -35,12 +34,20 @@ class Situation:
     """
 
     view: RowView
-    features: Mapping[str, float]
-    traits: Traits
     names: tuple[str, ...]
     query: int
     calibrated: bool
     credible: frozenset[str]
+
+    @cached_property
+    def features(self) -> Mapping[str, float]:
+        """The client's features by name."""
+        return self.view.features()
+
+    @cached_property
+    def traits(self) -> Traits:
+        """What its conspicuous queries have in common."""
+        return read_traits(self.view)
 
     def feature(self, name: str) -> float:
         """Return one feature, 0 where the log does not allow it."""

@@ -4,15 +4,13 @@ A client has one explanation at a time: the first hypothesis that a credible sig
 traits are there. When a better one comes, it replaces what stood; the last resorts replace nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.located import LocatedEvent
-from detector.events.model import PredictionEvent
-from detector.events.record import Position
 from detector.features.state import Stat
 from detector.features.view import RowView
 from detector.scoring.evidence import DUE, FIRED, LOG_E, LOOK, RESTARTS, STANDING
@@ -22,7 +20,6 @@ from detector.scoring.hypotheses.wording import families
 from detector.scoring.hypothesis import Hypothesis, Situation
 from detector.scoring.signs import Sign
 from detector.scoring.tables import ScoringPolicy
-from detector.scoring.traits import read_traits
 
 LOOKS = 64
 FEWEST = 16
@@ -32,10 +29,16 @@ REPORT_GROWTH = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The event at which a client is judged."""
+    """The event at which a client is judged.
 
-    event: PredictionEvent
-    position: Position
+    Attributes:
+        located: Makes the event; most looks at a client end without one.
+        view: The client's row.
+        names: Folded column names.
+        calibrated: Whether a reference stands behind the judgement.
+    """
+
+    located: Callable[[], LocatedEvent]
     view: RowView
     names: tuple[str, ...]
     calibrated: bool
@@ -67,10 +70,8 @@ class Judge:
         verdict[LOOK] = query + (FRESH if fresh else max(FEWEST, query // LOOKS))
         verdict[FIRED] |= mask
         credible = [s for s in range(len(self._signs)) if int(verdict[FIRED]) >> s & 1]
-        at = Situation(
-            moment.view, moment.view.features(), read_traits(moment.view), moment.names, query,
-            moment.calibrated, frozenset(self._signs[s].name for s in credible),
-        )  # fmt: skip
+        names = frozenset(self._signs[s].name for s in credible)
+        at = Situation(moment.view, moment.names, query, moment.calibrated, names)
         standing = int(verdict[STANDING]) - 1
         chosen = self._choose(at, standing)
         if chosen is None or (chosen == standing and query < verdict[DUE]):
@@ -80,8 +81,8 @@ class Judge:
         replaced = (self._hypotheses[standing].technique,) if standing not in (-1, chosen) else ()
         carrying = [s for s in credible if self._signs[s].name in self._hypotheses[chosen].signs]
         strongest = max(carrying or credible, key=lambda s: _weighted(evidence[s]))
-        return self._finding(chosen, moment, at, evidence[strongest], int(first[strongest]),
-                             replaced)  # fmt: skip
+        return self._finding(chosen, moment.located(), at, evidence[strongest],
+                             int(first[strongest]), replaced)  # fmt: skip
 
     def _choose(self, at: Situation, standing: int) -> int | None:
         """Return the number of the first hypothesis that fits."""
@@ -94,17 +95,17 @@ class Judge:
         return standing if standing >= 0 else None
 
     def _finding(
-        self, h: int, moment: Moment, at: Situation, evidence: NDArray[np.float32], first: int,
-        supersedes: tuple[str, ...],
+        self, h: int, located: LocatedEvent, at: Situation, evidence: NDArray[np.float32],
+        first: int, supersedes: tuple[str, ...],
     ) -> Finding:  # fmt: skip
-        hypothesis = self._hypotheses[h]
+        hypothesis, (position, event) = self._hypotheses[h], located
         log_e = _weighted(evidence)
         prior = self._policy.attacker_share / len(self._signs)
-        span = LogRange(moment.position.topic, moment.position.partition,
-                        min(first, moment.position.offset), moment.position.offset)  # fmt: skip
+        span = LogRange(position.topic, position.partition,
+                        min(first, position.offset), position.offset)  # fmt: skip
         said = (*hypothesis.evidence(at), *families(at))
         return Finding(
-            client=moment.event.client,
+            client=event.client,
             technique=hypothesis.technique,
             attack_class=hypothesis.attack_class,
             atlas=hypothesis.atlas,
@@ -112,11 +113,11 @@ class Judge:
             log_evidence=round(log_e, 4),
             progress=round(min(at.query / hypothesis.budget, 1.0), 4),
             calibrated=at.calibrated,
-            identity_source=moment.event.identity_source,
-            event_id=moment.event.event_id,
-            time_ms=moment.event.time_ms,
+            identity_source=event.identity_source,
+            event_id=event.event_id,
+            time_ms=event.time_ms,
             query=at.query,
-            position=moment.position,
+            position=position,
             evidence=tuple(replace(item, ranges=(span,)) for item in said),
             features={name: round(value, 6) for name, value in at.features.items()},
             supersedes=supersedes,

@@ -18,8 +18,8 @@ from detector.reference.answers import FEATURES, AnswerSample, project
 WIDTH = FEATURES + 1
 """A constant and the features."""
 PRODUCTS = WIDTH * (WIDTH + 1) // 2
-FIRST_MEASURE = 16
-GROWTH = 1.25
+FEWEST_ANSWERS = 16
+"""Before so many nothing is said of a surrogate."""
 ALL_ANSWERS = 4096
 THINNING = 16
 _FIRST_SLOTS = 4
@@ -42,16 +42,12 @@ def _add(x: Any, label: int, asked: Any, products: Any, targets: Any) -> None:
 
 @compiled
 def _learn(
-    slots: Any, z: Any, labels: Any, begin: int, basis: Any, asked: Any, sums: Any, counts: Any
-) -> int:
-    """Take answers from `begin` on, up to one after which its suspect is due to be measured.
-
-    Returns the number of that answer, or that of all answers when there is none.
-    """
+    slots: Any, z: Any, labels: Any, basis: Any, asked: Any, sums: Any, answers: Any, changed: Any
+) -> None:
+    """Take answers in their order; those with a negative slot or label pass."""
     products, targets = sums
-    answers, due, changed = counts
     x = np.ones(WIDTH)
-    for i in range(begin, len(slots)):
+    for i in range(len(slots)):
         slot = slots[i]
         if slot < 0 or labels[i] < 0:
             continue
@@ -60,9 +56,6 @@ def _learn(
         if answers[slot] <= ALL_ANSWERS or answers[slot] % THINNING == 0:
             project(z[i], basis, x[1:])
             _add(x, labels[i], asked, products[slot], targets[slot])
-        if answers[slot] >= due[slot]:
-            return i
-    return len(slots)
 
 
 class SavedSums(msgspec.Struct, frozen=True):
@@ -70,12 +63,10 @@ class SavedSums(msgspec.Struct, frozen=True):
 
     Attributes:
         answers: How many it was offered.
-        due: The number of the answer after which it is measured next.
         sums: Those over products, then those over targets, as float64.
     """
 
     answers: int
-    due: int
     sums: bytes
 
 
@@ -86,13 +77,12 @@ class Surrogates:
         self._labels = np.unique(sample.labels)
         # Two labels are one question; more are as many, each label against the rest.
         self._asked = self._labels[1:] if len(self._labels) == 2 else self._labels
-        self._sample = sample
+        self._inputs, self._truth = sample.inputs(), sample.labels
         self._basis = sample.basis()
         self._free: list[int] = []
         self._products = np.zeros((0, PRODUCTS))
         self._targets = np.zeros((0, len(self._asked), WIDTH))
         self.answers = np.zeros(0, dtype=np.int64)
-        self._due = np.zeros(0, dtype=np.int64)
         self.changed = np.zeros(0, dtype=np.bool_)
 
     def __bool__(self) -> bool:
@@ -106,7 +96,7 @@ class Surrogates:
         slot = self._free.pop()
         self._products[slot] = 0.0
         self._targets[slot] = 0.0
-        self.answers[slot], self._due[slot], self.changed[slot] = 0, FIRST_MEASURE, True
+        self.answers[slot], self.changed[slot] = 0, True
         return slot
 
     def close(self, slot: int) -> None:
@@ -116,19 +106,15 @@ class Surrogates:
     def _grow(self) -> None:
         size = len(self.answers)
         more = max(size, _FIRST_SLOTS)
-        for name in ("_products", "_targets", "answers", "_due", "changed"):
+        for name in ("_products", "_targets", "answers", "changed"):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros((more, *old.shape[1:]), old.dtype)]))
         self._free += range(size + more - 1, size - 1, -1)
 
     def learn(
-        self,
-        slots: NDArray[np.int64],
-        z: NDArray[np.float32],
-        labels: NDArray[np.int64],
-        begin: int,
-    ) -> int:
-        """Take answers from number `begin` on, up to one after which a measure is due.
+        self, slots: NDArray[np.int64], z: NDArray[np.float32], labels: NDArray[np.int64]
+    ) -> None:
+        """Take answers in their order.
 
         Beyond `ALL_ANSWERS` answers of a suspect only every `THINNING`-th is learnt, so that one
         who floods the model costs little.
@@ -137,23 +123,23 @@ class Surrogates:
             slots: (n,) whose answer it is, negative for nobody's.
             z: (n, d) scaled folded cells.
             labels: (n,) label codes, negative where there is none.
-            begin: The answer to begin with.
-
-        Returns:
-            The number of the answer after which its suspect is to be measured; n when none is.
         """
-        sums, counts = (self._products, self._targets), (self.answers, self._due, self.changed)
-        return int(_learn(slots, z, labels, begin, self._basis, self._asked, sums, counts))
+        sums = self._products, self._targets
+        _learn(slots, z, labels, self._basis, self._asked, sums, self.answers, self.changed)
 
-    def measure(self, slot: int) -> float:
-        """Return the share of the sample's answers that the surrogate gives; sets the next time."""
-        self._due[slot] = int(np.ceil(self.answers[slot] * GROWTH))
-        values = self._sample.inputs() @ self.weights(slot)
+    def measure(self, slot: int) -> float | None:
+        """Return the share of the sample's answers that the surrogate gives by now.
+
+        None before it has learnt `FEWEST_ANSWERS`.
+        """
+        if self.answers[slot] < FEWEST_ANSWERS:
+            return None
+        values = self._inputs @ self.weights(slot)
         if len(self._asked) == 1:
             predicted = self._labels[(values[:, 0] > 0.0).astype(np.int64)]
         else:
             predicted = self._labels[np.argmax(values, axis=1)]
-        return float(np.mean(predicted == self._sample.labels))
+        return float(np.mean(predicted == self._truth))
 
     def weights(self, slot: int) -> NDArray[np.float64]:
         """Return the (`WIDTH`, questions) posterior means."""
@@ -166,13 +152,13 @@ class Surrogates:
     def save(self, slot: int) -> SavedSums:
         """Return everything that `restore` needs."""
         sums = np.concatenate([self._products[slot], self._targets[slot].ravel()])
-        return SavedSums(int(self.answers[slot]), int(self._due[slot]), sums.tobytes())
+        return SavedSums(int(self.answers[slot]), sums.tobytes())
 
     def restore(self, slot: int, saved: SavedSums) -> None:
         """Take back what `save` returned; raises `ValueError` when it is of other labels."""
         flat = np.frombuffer(saved.sums)
         if len(flat) != PRODUCTS + self._targets[slot].size:
             raise ValueError("a surrogate of other labels")
-        self.answers[slot], self._due[slot] = saved.answers, saved.due
+        self.answers[slot] = saved.answers
         self._products[slot] = flat[:PRODUCTS]
         self._targets[slot] = flat[PRODUCTS:].reshape(self._targets[slot].shape)

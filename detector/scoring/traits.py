@@ -1,16 +1,13 @@
 """What a client's conspicuous queries have in common, by name: hypotheses are told apart by it."""
 
-from dataclasses import dataclass
-
-import numpy as np
+from typing import NamedTuple
 
 from detector.features.observation import Probe
 from detector.features.state import Stat, Trace
 from detector.features.view import RowView
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(NamedTuple):
     """Shares in [0, 1] of the conspicuous queries, of which older ones have faded.
 
     Attributes:
@@ -74,16 +71,17 @@ class Traits:
 
 def read_traits(view: RowView) -> Traits:
     """Return the traits of a client."""
+    trace = view.traces
 
     def of(top: Trace, bottom: Trace) -> float:
-        whole = view.trace(bottom)
-        return view.trace(top) / whole if whole > 0.0 else 0.0
+        whole = trace[bottom]
+        return trace[top] / whole if whole > 0.0 else 0.0
 
     total = Trace.SUM
-    alike = view.trace(Trace.SAME_LABEL) + view.trace(Trace.LONE_SAME)
-    compared = view.trace(Trace.LOCAL) + view.trace(Trace.LONE)
+    alike = trace[Trace.SAME_LABEL] + trace[Trace.LONE_SAME]
+    compared = trace[Trace.LOCAL] + trace[Trace.LONE]
     return Traits(
-        queries=view.trace(total),
+        queries=trace[total],
         one_field=of(Trace.ONE_FIELD, total),
         searching=of(Trace.SEARCH, Trace.ONE_FIELD),
         routine=of(Trace.ROUTINE, total),
@@ -95,7 +93,7 @@ def read_traits(view: RowView) -> Traits:
         flips=of(Trace.FLIP, Trace.LOCAL),
         natural=of(Trace.NATURAL_ROOT, Trace.LOCAL),
         switches=of(Trace.SWITCH, Trace.LOCAL),
-        same=float(np.divide(alike, compared)) if compared > 0.0 else 1.0,
+        same=alike / compared if compared > 0.0 else 1.0,
         scattered=of(Trace.SCATTERED, total),
         spanned=of(Trace.SPANNED, total),
         hop=of(Trace.HOP, total),

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detector.events.batch import NO_LABEL, category_code
-from detector.reference.answers import EMPTY, FEATURES, AnswerSample, project
+from detector.reference.answers import EMPTY, FEATURES, AnswerSample, cos, project, tanh
 from detector.reference.draw import CLIENT_SHARE, MAX_LABELS, MAX_QUERIES, draw_answers
 
 Rows = NDArray[np.float32]
@@ -92,3 +92,15 @@ def test_constant_queries_do_no_harm() -> None:
     z, labels, owner = queries()
     sample = draw_answers(np.ones_like(z), labels, owner)
     assert np.isfinite(sample.features).all()
+
+
+def test_tangents_and_cosines_are_those_of_the_library() -> None:
+    numbers = np.linspace(-10.0, 10.0, 100_001)
+    tangents = numbers.copy()
+    tanh(tangents)
+    assert np.abs(tangents - np.tanh(numbers)).max() < 1e-15
+    for reach, error in ((100.0, 1e-12), (1e6, 1e-9)):
+        angles = np.linspace(-reach, reach, 100_001)
+        cosines = angles.copy()
+        cos(cosines)
+        assert np.abs(cosines - np.cos(angles)).max() < error

@@ -14,7 +14,6 @@ from detector.features.view import RowView
 from detector.scoring.hypothesis import Situation
 from detector.scoring.judge import Moment
 from detector.scoring.signs import SIGNS
-from detector.scoring.traits import read_traits
 from tests.scoring.traffic import ATTACKS, MODEL, benign, event, located, person, reference
 
 STREAMS = {attack.__name__: attack for attack in ATTACKS} | {"benign": benign}
@@ -46,13 +45,10 @@ def moment(name: str) -> Moment:
             batch.scores[i], batch.margins[i], batch.time_ms[i], p_values[i], broken[i], lens,
         )  # fmt: skip
     view = RowView(table, 0, len(picture.centroids))
-    position, event = batch.located[-1]
-    return Moment(event, position, view, picture.names, True)
+    return Moment(lambda: batch.located[-1], view, picture.names, True)
 
 
 def situation(name: str) -> Situation:
     """The same client before a hypothesis, when every sign is credible."""
     at = moment(name)
-    return Situation(
-        at.view, at.view.features(), read_traits(at.view), at.names, QUERIES, True, CREDIBLE
-    )
+    return Situation(at.view, at.names, QUERIES, True, CREDIBLE)

@@ -18,7 +18,7 @@ from detector.reference.answers import EMPTY, FEATURES, AnswerSample, project
 from detector.reference.draw import draw_answers
 from detector.scoring.fidelity import FidelityBoard, with_fidelity
 from detector.scoring.finding import StolenFidelity
-from detector.scoring.surrogates import ALL_ANSWERS, FIRST_MEASURE, THINNING, Surrogates
+from detector.scoring.surrogates import ALL_ANSWERS, FEWEST_ANSWERS, THINNING, Surrogates
 from tests.incidents.findings import finding
 
 WIDTH = 6
@@ -91,8 +91,8 @@ def test_answers_of_chance_give_no_copy() -> None:
 
 
 def test_it_says_nothing_before_there_are_enough_answers() -> None:
-    assert followed(two, FIRST_MEASURE - 1) is None
-    assert followed(two, FIRST_MEASURE) is not None
+    assert followed(two, FEWEST_ANSWERS - 1) is None
+    assert followed(two, FEWEST_ANSWERS) is not None
 
 
 def test_only_suspects_are_followed_and_only_from_then_on() -> None:
@@ -266,9 +266,7 @@ def test_the_weights_are_the_posterior_mean_of_bayesian_linear_regression() -> N
     z = rows(300, 7)
     surrogates, river = Surrogates(sample_of(two)), BayesianLinearRegression()
     slot = surrogates.open()
-    at = -1
-    while (at := surrogates.learn(np.full(300, slot), z, two(z), at + 1)) < 300:
-        surrogates.measure(slot)
+    surrogates.learn(np.full(300, slot), z, two(z))
     for query, label in zip(z, two(z).tolist(), strict=True):
         x = np.ones(FEATURES + 1)
         project(query, sample_of(two).basis(), x[1:])
