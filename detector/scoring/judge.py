@@ -66,10 +66,11 @@ class Judge:
         """
         query = int(moment.view.stat(Stat.QUERIES))
         # What a fresh sign stands for may need a few more queries to show in the traits.
-        fresh = mask & ~int(verdict[FIRED]) != 0
-        verdict[LOOK] = query + (FRESH if fresh else max(FEWEST, query // LOOKS))
-        verdict[FIRED] |= mask
-        credible = [s for s in range(len(self._signs)) if int(verdict[FIRED]) >> s & 1]
+        before = int(verdict[FIRED])
+        fired = before | mask
+        verdict[LOOK] = query + (FRESH if fired != before else max(FEWEST, query // LOOKS))
+        verdict[FIRED] = fired
+        credible = [s for s in range(len(self._signs)) if fired >> s & 1]
         names = frozenset(self._signs[s].name for s in credible)
         at = Situation(moment.view, moment.names, query, moment.calibrated, names)
         standing = int(verdict[STANDING]) - 1

@@ -20,7 +20,7 @@ WIDTH = FEATURES + 1
 PRODUCTS = WIDTH * (WIDTH + 1) // 2
 FEWEST_ANSWERS = 16
 """Before so many nothing is said of a surrogate."""
-ALL_ANSWERS = 4096
+ALL_ANSWERS = 2048
 THINNING = 16
 _FIRST_SLOTS = 4
 _LOWER = np.tril_indices(WIDTH)

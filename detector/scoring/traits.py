@@ -69,38 +69,44 @@ class Traits(NamedTuple):
         return self.home / self.spread if self.spread > 0.0 else 0.0
 
 
+# Traits that are one column of the trace over another; 0 where that is 0.
+_SHARES = {
+    "one_field": (Trace.ONE_FIELD, Trace.SUM),
+    "searching": (Trace.SEARCH, Trace.ONE_FIELD),
+    "routine": (Trace.ROUTINE, Trace.SUM),
+    "local": (Trace.LOCAL, Trace.SUM),
+    "lone": (Trace.LONE, Trace.SUM),
+    "steps": (Trace.STEP, Trace.LOCAL),
+    "lines": (Trace.LINE, Trace.LOCAL),
+    "mirrors": (Trace.MIRROR, Trace.LOCAL),
+    "flips": (Trace.FLIP, Trace.LOCAL),
+    "natural": (Trace.NATURAL_ROOT, Trace.LOCAL),
+    "switches": (Trace.SWITCH, Trace.LOCAL),
+    "scattered": (Trace.SCATTERED, Trace.SUM),
+    "spanned": (Trace.SPANNED, Trace.SUM),
+    "hop": (Trace.HOP, Trace.SUM),
+    "spread": (Trace.SPREAD, Trace.SUM),
+    "home": (Trace.HOME, Trace.SUM),
+    "moves": (Trace.NEW_HOME, Trace.SUM),
+    "beyond": (Trace.BEYOND, Trace.SUM),
+}
+_COLUMNS = [(name, int(top), int(bottom)) for name, (top, bottom) in _SHARES.items()]
+_MIRRORED = frozenset({Probe.SYMMETRIC})
+
+
 def read_traits(view: RowView) -> Traits:
     """Return the traits of a client."""
     trace = view.traces
-
-    def of(top: Trace, bottom: Trace) -> float:
-        whole = trace[bottom]
-        return trace[top] / whole if whole > 0.0 else 0.0
-
-    total = Trace.SUM
     alike = trace[Trace.SAME_LABEL] + trace[Trace.LONE_SAME]
     compared = trace[Trace.LOCAL] + trace[Trace.LONE]
+    shares = {
+        name: trace[top] / trace[bottom] if trace[bottom] > 0.0 else 0.0
+        for name, top, bottom in _COLUMNS
+    }
     return Traits(
-        queries=trace[total],
-        one_field=of(Trace.ONE_FIELD, total),
-        searching=of(Trace.SEARCH, Trace.ONE_FIELD),
-        routine=of(Trace.ROUTINE, total),
-        local=of(Trace.LOCAL, total),
-        lone=of(Trace.LONE, total),
-        steps=of(Trace.STEP, Trace.LOCAL),
-        lines=of(Trace.LINE, Trace.LOCAL),
-        mirrors=of(Trace.MIRROR, Trace.LOCAL),
-        flips=of(Trace.FLIP, Trace.LOCAL),
-        natural=of(Trace.NATURAL_ROOT, Trace.LOCAL),
-        switches=of(Trace.SWITCH, Trace.LOCAL),
+        queries=trace[Trace.SUM],
         same=alike / compared if compared > 0.0 else 1.0,
-        scattered=of(Trace.SCATTERED, total),
-        spanned=of(Trace.SPANNED, total),
-        hop=of(Trace.HOP, total),
-        spread=of(Trace.SPREAD, total),
-        home=of(Trace.HOME, total),
-        moves=of(Trace.NEW_HOME, total),
-        beyond=of(Trace.BEYOND, total),
         homes=int(view.stat(Stat.HOMES)),
-        mirrored=view.count(frozenset({Probe.SYMMETRIC})),
+        mirrored=view.count(_MIRRORED),
+        **shares,
     )
