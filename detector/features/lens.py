@@ -7,6 +7,7 @@ from detector.events.batch import Floats
 from detector.features.estimate import ROOM
 from detector.features.observe import Lens
 from detector.reference.fields import KNOTS, Fields, scaled
+from detector.reference.grids import slacks
 from detector.reference.picture import Reference
 
 COARSE = 0.005
@@ -22,7 +23,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
         return Lens(
-            0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, _no_ends(width),
+            0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, zeros, zeros, _no_ends(width),
             np.zeros((width, 1)), np.zeros((width, 1), dtype=np.float32), make_room(),
         )  # fmt: skip
     fields, cells = reference.fields, np.ascontiguousarray(reference.centroids.T)
@@ -40,6 +41,8 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         scale=fields.scale,
         span=spans(fields),
         grid=fields.grid,
+        origin=fields.origin,
+        slack=slacks(fields.grid, fields.origin),
         lattice=_lattice(fields),
         ends=ends(fields),
         cells=cells,
@@ -62,7 +65,7 @@ def spans(fields: Fields) -> NDArray[np.float64]:
 def _lattice(fields: Fields) -> NDArray[np.float64]:
     """Return the (d,) mean scaled steps of gridless numbers that take few values, 0 for others.
 
-    Standardised whole numbers are such: two of them are halved by a third all the time.
+    Logarithms of whole numbers are such: two of them are halved by a third all the time.
     """
     knots = np.round((fields.knots - fields.center[:, None]) / fields.scale[:, None], 4)
     values = np.array([len(np.unique(row)) for row in knots])

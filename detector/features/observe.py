@@ -56,10 +56,12 @@ class Lens(NamedTuple):
 
     `gridded`: most numbers are so coarsely rounded that points stand on lines by chance. `rounded`:
     the scaled step that the others are rounded to. `near`, `typical` and `far` are scaled distances
-    to the nearest remembered query; `span` are the fields' ranges in scaled units, `ends` (d, 4)
-    their low ends, quartiles and high ends, and `lattice` the steps of those that take few values
-    without a natural grid, else 0; `cells` (d, k) are the centres of the input space's cells as
-    columns, `coarse` the same as float32; `room` is the kernel's own, for its estimates.
+    to the nearest remembered query; `span` are the fields' ranges in scaled units and `ends` (d, 4)
+    their low ends, quartiles and high ends; `grid`, `origin` and `slack` are the raw steps of their
+    grids, a place of each, and the share of the step that a number on it may be off; `lattice` are
+    the scaled steps of those that take few values without a grid, else 0; `cells` (d, k) are the
+    centres of the input space's cells as columns, `coarse` the same as float32; `room` is the
+    kernel's own, for its estimates.
     """
 
     calibrated: int
@@ -72,6 +74,8 @@ class Lens(NamedTuple):
     scale: Any
     span: Any
     grid: Any
+    origin: Any
+    slack: Any
     lattice: Any
     ends: Any
     cells: Any
@@ -114,7 +118,7 @@ def _look(
     stats[_INPUTS] += 1
     line = geometry.project(z)
     strange = lens.calibrated == 1 and p_value <= STRANGE_SHARE
-    off_grid = lens.calibrated == 1 and leaves_grid(cells, lens.grid)
+    off_grid = lens.calibrated == 1 and leaves_grid(cells, lens)
     beside = neighbours(z, held, lens.room)
     least = least_fields(lens, off_grid, broken)
     relation = relate(z, cells, line, least, beside, lens, held, stats, client.sweep, client.turns)

@@ -188,15 +188,17 @@ def _at_end(x: float, y: float, ends: Any) -> int:
 
 
 @borrowing
-def _off_grid(raw: float, grid: float) -> bool:
+def _off_grid(raw: float, field: int, lens: Any) -> bool:
+    grid = lens.grid[field]
     if grid <= 0.0:
         return False
-    multiple = raw / grid
-    return abs(multiple - np.round(multiple)) > 1e-5 * max(1.0, abs(multiple) * 1e-6)
+    multiple = (raw - lens.origin[field]) / grid
+    slack = lens.slack[field] * max(1.0, abs(multiple) * 1e-6)
+    return abs(multiple - np.round(multiple)) > slack
 
 
 @borrowing
-def leaves_grid(cells: Any, grid: Any) -> bool:
+def leaves_grid(cells: Any, lens: Any) -> bool:
     """Whether two numbers are off the grid that all benign values of their fields keep.
 
     One alone may be a client's new habit, unless only one number could be off: zeros lie on every
@@ -205,9 +207,9 @@ def leaves_grid(cells: Any, grid: Any) -> bool:
     off = 0
     able = 0
     for j in range(len(cells)):
-        if is_number(cells[j]) and cells[j] != 0.0 and grid[j] > 0.0:
+        if is_number(cells[j]) and cells[j] != 0.0 and lens.grid[j] > 0.0:
             able += 1
-            off += _off_grid(cells[j], grid[j])
+            off += _off_grid(cells[j], j, lens)
     return off > 0 and off >= min(2, able)
 
 
@@ -227,7 +229,7 @@ def one_field_probe(
         stats[_LAST_ONE_FIELD] = field + 1
         return _CHOICE
     step = abs(np.float64(x) - y)
-    off = lens.calibrated == 1 and _off_grid(cells[field], lens.grid[field])
+    off = lens.calibrated == 1 and _off_grid(cells[field], field, lens)
     raw_step = step * lens.scale[field]
     part = step / lens.span[field]
     same = abs(raw_step - stats[_LAST_ONE_STEP]) <= 0.01 * raw_step + 1e-12

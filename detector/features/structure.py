@@ -114,8 +114,8 @@ def _other_field(a: Any, b: Any, field: int) -> int:
 def _rounding(cell: float, field: int, lens: Any) -> float:
     """Return the scaled step that a value is rounded to: its field's, or that of its digits."""
     grid = lens.grid[field]
-    multiple = cell / grid if grid > 0.0 else 0.5
-    if abs(multiple - np.round(multiple)) < ON_GRID:
+    multiple = (cell - lens.origin[field]) / grid if grid > 0.0 else 0.5
+    if abs(multiple - np.round(multiple)) < max(ON_GRID, lens.slack[field]):
         return grid / lens.scale[field]
     return max(DIGITS * abs(cell) / lens.scale[field], lens.lattice[field])
 

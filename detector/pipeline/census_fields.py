@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, ColumnTable, Floats
 from detector.events.model import Input
-from detector.reference.fields import GRID_TOLERANCE, GRIDS
+from detector.reference.grids import GRID_TOLERANCE, GRIDS
 
 KIND_SHARE = 0.99
 GRID_SHARE = 0.75

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from detector.events.model import Input
 from detector.pipeline.census_fields import FieldCensus, FieldFacts, FieldKind, share
-from detector.reference.fields import GRIDS
+from detector.reference.grids import GRIDS
 
 LISTED_FIELDS = 64
 """Fields described one by one; wider inputs are folded to as many columns anyway."""

@@ -10,7 +10,7 @@ import numpy as np
 from detector.events.batch import Floats
 from detector.events.model import Output, PredictionEvent
 from detector.pipeline.census_fields import share
-from detector.reference.fields import GRID_TOLERANCE
+from detector.reference.grids import GRID_TOLERANCE
 
 FIRST_ERROR = 400
 MOST_DECIMALS = 6

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.reference.grids import natural_grid
 
 KNOTS = 129
 MAX_CATEGORIES = 64
-GRIDS = (1.0, 0.1, 0.01, 0.001, 1e-4)
-GRID_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,8 @@ class Fields:
         center: (d,) medians of the numbers, 0 for categories.
         scale: (d,) distance of the 10% and 90% quantiles, with fall-backs; never 0.
         knots: (d, KNOTS) equally spaced quantiles of the numbers; NaN for categories.
-        grid: (d,) the coarsest step of `GRIDS` that all numbers are multiples of, 0 without one.
+        grid: (d,) the step of the grid that all numbers lie on, 0 without one.
+        origin: (d,) a place of it, 0 for decimal steps.
         missing: (d,) share of missing cells.
         categories: (d, MAX_CATEGORIES) category codes, most frequent first, NaN-padded.
         rarity: (d, MAX_CATEGORIES) minus log2 of their shares.
@@ -31,6 +31,7 @@ class Fields:
     scale: Floats
     knots: Floats
     grid: Floats
+    origin: Floats
     missing: Floats
     categories: Floats
     rarity: Floats
@@ -50,6 +51,7 @@ def fit_fields(cells: Floats) -> Fields:
         scale=np.ones(width),
         knots=np.full((width, KNOTS), np.nan),
         grid=np.zeros(width),
+        origin=np.zeros(width),
         missing=np.isnan(cells).mean(axis=0),
         categories=np.full((width, MAX_CATEGORIES), np.nan),
         rarity=np.zeros((width, MAX_CATEGORIES)),
@@ -80,15 +82,4 @@ def _fit_numbers(fields: Fields, j: int, numbers: Floats) -> None:
     if spread <= 0.0:
         spread = 2.56 * float(numbers.std())
     fields.scale[j] = spread if spread > 0.0 else max(abs(float(fields.center[j])), 1.0)
-    fields.grid[j] = natural_grid(numbers)
-
-
-def natural_grid(numbers: NDArray[np.float64]) -> float:
-    """Return the coarsest step of `GRIDS` under which all numbers are multiples, or 0."""
-    if np.abs(numbers).max() > 1e9:
-        return 0.0
-    for step in GRIDS:
-        multiples = numbers / step
-        if (np.abs(multiples - np.round(multiples)) <= GRID_TOLERANCE).all():
-            return step
-    return 0.0
+    fields.grid[j], fields.origin[j] = natural_grid(numbers)

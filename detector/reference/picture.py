@@ -88,9 +88,11 @@ class Reference:
     def to_bytes(self) -> bytes:
         """Return a self-describing, versioned encoding (MessagePack)."""
         plain = {name: _pack(getattr(self, name)) for name in _FIELDS}
+        # What references did not always keep is left out where it says nothing: digests stay.
         if not len(self.forest):
-            # As it was written before references kept their trees, so that its digest stays.
             del plain["forest"]
+        if not self.fields.origin.any():
+            del plain["fields"]["origin"]
         return msgspec.msgpack.encode({"format": FORMAT, **plain})
 
     @classmethod
@@ -104,7 +106,8 @@ class Reference:
             values = {name: _unpack(plain[name]) for name in _FIELDS if name != "forest"}
             values["model"] = ModelKey(*values["model"])
             values["names"] = tuple(values["names"])
-            values["fields"] = Fields(**values["fields"])
+            origin = np.zeros_like(values["fields"]["center"])
+            values["fields"] = Fields(**{"origin": origin, **values["fields"]})
             values["answers"] = AnswerSample(**values["answers"])
             values["forest"] = NO_FOREST if trees is None else Forest(**trees)
             values["nulls"] = {name: tuple(null) for name, null in values["nulls"].items()}

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, Floats
-from detector.reference.fields import GRID_TOLERANCE, Fields
+from detector.reference.fields import Fields
+from detector.reference.grids import off_grid
 
 NUMBER_OF_TIMES = 2
 
@@ -53,25 +54,18 @@ class Witnesses:
 def witnesses(recent: RecentRows, fields: Fields) -> Witnesses:
     """Count the clients; one counts from its `NUMBER_OF_TIMES`-th such row on."""
     owner, clients = recent.owner, len(np.unique(recent.owner))
-    gaps, off_grid, categories = [], [], []
+    gaps, off, categories = [], [], []
     for j, column in enumerate(recent.cells.T):
         gaps.append(_share(owner[np.isnan(column)], clients))
-        off_grid.append(_share(owner[_off_grid(column, fields.grid[j])], clients))
+        leaves = off_grid(column, float(fields.grid[j]), float(fields.origin[j]))
+        off.append(_share(owner[leaves], clients))
         texts = column < CATEGORY_CEILING
         categories.append(
             {float(code): _share(owner[column == code], clients) for code in set(column[texts])}
         )
-    return Witnesses(recent.columns, np.array(gaps), np.array(off_grid), tuple(categories))
+    return Witnesses(recent.columns, np.array(gaps), np.array(off), tuple(categories))
 
 
 def _share(senders: NDArray[np.int64], clients: int) -> float:
     _, counts = np.unique(senders, return_counts=True)
     return float((counts >= NUMBER_OF_TIMES).sum() / clients)
-
-
-def _off_grid(column: NDArray[np.float64], step: float) -> NDArray[np.bool_]:
-    number = ~np.isnan(column) & (column >= CATEGORY_CEILING)
-    if step <= 0.0:
-        return np.zeros(len(column), dtype=np.bool_)
-    multiples = np.where(number, column, 0.0) / step
-    return np.asarray(np.abs(multiples - np.round(multiples)) > GRID_TOLERANCE, dtype=np.bool_)

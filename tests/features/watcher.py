@@ -11,6 +11,7 @@ from detector.features.observation import Observation, Probe, decode
 from detector.features.observe import Lens, observe
 from detector.features.state import ClientTable, Stat, Trace
 from detector.features.view import RowView
+from detector.reference.grids import slacks
 
 Cells = Sequence[float] | NDArray[np.floating]
 GAP = float("nan")
@@ -27,6 +28,7 @@ def lens(
     ends: tuple[float, float, float, float] = (-np.inf, np.inf, -np.inf, np.inf),
 ) -> Lens:
     """What the kernel knows of a model whose fields are in scaled units already."""
+    steps = np.array(grid, dtype=float) if grid else np.zeros(width)
     return Lens(
         calibrated=1,
         gridded=int(gridded),
@@ -37,7 +39,9 @@ def lens(
         low_margin=low_margin,
         scale=np.ones(width),
         span=np.ones(width),
-        grid=np.array(grid, dtype=float) if grid else np.zeros(width),
+        grid=steps,
+        origin=np.zeros(width),
+        slack=slacks(steps, np.zeros(width)),
         lattice=np.zeros(width),
         ends=np.tile(ends, (width, 1)),
         cells=np.tile([-1.0, 1.0], (width, 1)),

@@ -2,30 +2,10 @@ import numpy as np
 import pytest
 
 from detector.events.batch import category_code
-from detector.reference.fields import KNOTS, MAX_CATEGORIES, fit_fields, natural_grid
+from detector.reference.fields import KNOTS, MAX_CATEGORIES, fit_fields
 
 GAP = float("nan")
 rng = np.random.default_rng(5)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "grid"),
-    [
-        (rng.integers(-50, 50, 300).astype(float), 1.0),
-        (rng.integers(-500, 500, 300) / 10, 0.1),
-        (np.round(rng.normal(size=300), 3), 0.001),
-        (rng.normal(size=300), 0.0),
-        (rng.integers(0, 50, 300) * 1e10, 0.0),
-    ],
-)
-def test_the_grid_is_the_coarsest_step_that_all_values_keep(
-    numbers: np.ndarray, grid: float
-) -> None:
-    assert natural_grid(numbers) == grid
-
-
-def test_one_value_off_the_grid_leaves_none() -> None:
-    assert natural_grid(np.array([1.0, 2.0, 3.0, 4.0 + 1 / 3])) == 0.0
 
 
 def test_numbers_give_center_scale_and_quantiles() -> None:
