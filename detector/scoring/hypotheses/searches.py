@@ -63,7 +63,17 @@ class TreePathFinding:
     atlas = ("AML.T0024.002",)
     needs = frozenset({Need.INPUT})
     signs = frozenset(
-        {"search", "one_field", "turns", "manifold", "structure", "probing", "flip", "step"}
+        {
+            "search",
+            "one_field",
+            "turns",
+            "manifold",
+            "synthetic",
+            "structure",
+            "probing",
+            "flip",
+            "step",
+        }
     )
     budget = 1000
 
