@@ -12,6 +12,8 @@ from detector import bootstrap, bootstrap_serving
 from detector.config import Settings
 from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError
+from detector.pipeline.learn import ReferenceBuilder
+from tests.logs import write_attacked_log, write_benign_log
 
 SECRETS = ("whsec_" + "c2VjcmV0" * 4, "whsec_" + "b2xkb2xk" * 4)
 
@@ -29,11 +31,34 @@ def test_import_reads_no_environment_and_touches_nothing(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_only_reads_loads_no_library_that_learns_and_no_web_framework() -> None:
-    heavy = ("fastapi", "pandas", "river", "scipy.stats", "sklearn", "uvicorn")
-    code = f"import sys, detector.cli.processes; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert done.stdout == "[]\n"
+HEAVY = ("fastapi", "pandas", "river", "scipy.stats", "sklearn", "uvicorn")
+JUDGING = """
+import sys, detector.cli.processes
+from detector import bootstrap
+from detector.pipeline.detect import build_detection
+from detector.pipeline.learning import DetectionPolicy
+from detector.reference.picture import Reference
+reference = Reference.from_bytes(open(sys.argv[1], "rb").read())
+detection = build_detection(DetectionPolicy(), {reference.model: reference})
+events = [event for made in bootstrap.decoded_files([sys.argv[2]]) for event in made.events]
+detection.process(events[:100])
+print(detection.clients() > 20, [m for m in sys.argv[3:] if m in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("clients", [8, 60])
+def test_who_judges_loads_no_library_that_learns_and_no_web_framework(
+    tmp_path: Path, clients: int
+) -> None:
+    [decoded] = bootstrap.decoded_files([str(write_benign_log(tmp_path / "b", clients=clients))])
+    builder = ReferenceBuilder(decoded.events[0].event.model)
+    builder.add(decoded.events)
+    picture = tmp_path / "picture"
+    picture.write_bytes(builder.build().to_bytes())
+    log = write_attacked_log(tmp_path / "log")
+    command = [sys.executable, "-c", JUDGING, str(picture), str(log), *HEAVY]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert done.stdout == "True []\n"
 
 
 def test_kafka_settings_carry_sasl_and_tls(tmp_path: Path) -> None:

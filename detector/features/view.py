@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detector.features.catalogue import NAMES
 from detector.features.observation import Probe
 from detector.features.reading import read_row
-from detector.features.state import ClientTable, Stat, Trace
+from detector.features.state import ClientTable, Stat
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,6 @@ class RowView:
     def stat(self, stat: Stat) -> float:
         """Return one column of the statistics."""
         return self._stats[stat]
-
-    def trace(self, column: Trace) -> float:
-        """Return one column of the trace of conspicuous queries."""
-        return self.traces[column]
 
     def count(self, probes: frozenset[Probe]) -> int:
         """Return how many of the client's inputs were seen as one of these probes."""

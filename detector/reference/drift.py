@@ -87,6 +87,7 @@ class DriftMonitor:
 
     def restore(self, saved: SavedDrift) -> None:
         """Go on from what `save` returned; raises `ValueError` when it is something else."""
+        self._window = None
         if saved.window:
             window = _adwin(self._delta)
             try:
@@ -119,7 +120,8 @@ class DriftMonitor:
 
 
 def _adwin(delta: float) -> Any:
-    # River loads much else, for a second; nobody waits for it before a client's first day is over.
+    # River loads much else, for a second: not before a client's first day is over, when the first
+    # events are stored.
     from river.drift import ADWIN
 
     return ADWIN(delta=delta, clock=1)

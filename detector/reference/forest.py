@@ -15,6 +15,12 @@ from detector.kit.compiled import borrowing
 
 LEAST_SHARE = 0.1
 """Of the learnt vectors; a path ends at a node that fewer came by (the paper's size limit)."""
+MIN_VECTORS = 40
+
+
+def suffice(vectors: Floats, width: int) -> bool:
+    """Return whether client vectors are enough, and of the features that there are, for trees."""
+    return vectors.ndim == 2 and len(vectors) >= MIN_VECTORS and vectors.shape[1] == width
 
 
 @borrowing
@@ -83,8 +89,14 @@ class Forest:
 
     def check(self) -> None:
         """Raise `ValueError` unless the arrays fit together: compiled code trusts them blindly."""
-        if len(self) and not self.window > 0:
+        known = np.ndim(self.window) == 0 and np.isfinite(self.window)
+        if not known or (len(self) and not (self.window > 0.0 and len(self.benign))):
             raise ValueError("the trees learnt from nothing")
+        numbers = (self.thresholds, self.masses, self.low, self.span, self.benign)
+        if not all(np.isfinite(each).all() for each in numbers) or (self.span <= 0.0).any():
+            raise ValueError("the trees hold what is no number")
+        if (np.diff(self.benign, axis=0) < 0.0).any():
+            raise ValueError("the trees' scores are not sorted")
         shape, width = self.masses.shape, self.low.shape
         if len(shape) != 2 or self.features.shape != shape or self.thresholds.shape != shape:
             raise ValueError("the trees have different shapes")

@@ -26,6 +26,7 @@ FINE_DECIMAL = 1e-3
 CHANCE = 1e-3
 """How likely numbers without a step may pass for multiples of one."""
 MOST_PARTS = 20
+"""Into how many steps the least gap between values may be divided, and the usual one at most."""
 _WIDENING = 4.0
 
 Numbers = NDArray[np.float64]
@@ -84,6 +85,8 @@ def _lattice(values: Numbers, error: float) -> tuple[float, float]:
     at = int(gaps.argmin())
     for parts in _parts(len(values), error / float(gaps[at])):
         step, origin = _refined(values, at, float(gaps[at]), parts)
+        if float(np.median(gaps)) > MOST_PARTS * step:
+            break
         multiples = (values - origin) / step
         if np.abs(multiples - np.round(multiples)).max() <= error / step <= LATTICE_SLACK:
             return step, origin

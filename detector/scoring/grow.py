@@ -1,7 +1,6 @@
 """Growing the trees of the novelty model from a reference's client vectors.
 
-River's half-space trees, learnt from one half of the vectors and
-calibrated on the other.
+River's half-space trees learn from one half of the vectors and are calibrated on the other.
 """
 
 from dataclasses import replace
@@ -11,13 +10,11 @@ from river.anomaly import HalfSpaceTrees
 
 from detector.events.batch import Floats
 from detector.features.catalogue import CATALOGUE
-from detector.reference.forest import NO_FOREST, Forest, unit
+from detector.reference.forest import NO_FOREST, Forest, suffice, unit
 from detector.reference.picture import Reference
 
-MIN_VECTORS = 40
 TREES = 25
 HEIGHT = 6
-
 IGNORED = frozenset({"queries"})
 
 
@@ -28,7 +25,7 @@ def planted(reference: Reference) -> Reference:
 
 def grow(vectors: Floats) -> Forest:
     """Return the trees of (c, f) client vectors, always the same; none of too few clients."""
-    if vectors.ndim != 2 or len(vectors) < MIN_VECTORS or vectors.shape[1] != len(CATALOGUE):
+    if not suffice(vectors, len(CATALOGUE)):
         return NO_FOREST
     low = vectors.min(axis=0)
     span = np.maximum(vectors.max(axis=0) - low, 1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 
 from detector.events.batch import Floats
 from detector.features.catalogue import CATALOGUE
-from detector.reference.forest import Forest
+from detector.reference.forest import Forest, suffice
 from detector.reference.picture import Reference
 
 MOST_KEPT = 64
@@ -37,9 +37,9 @@ class NoveltyModel:
 
 def novelty_model(reference: Reference) -> NoveltyModel | None:
     """Return the model, or None where the reference holds too few clients."""
-    forest = reference.forest
-    if not len(forest) and len(reference.vectors):
-        forest = _grown(reference.vectors.tobytes(), reference.vectors.shape)
+    forest, vectors = reference.forest, reference.vectors
+    if not len(forest) and suffice(vectors, len(CATALOGUE)):
+        forest = _grown(vectors.tobytes(), vectors.shape)
     return NoveltyModel(forest) if len(forest) and len(forest.low) == len(CATALOGUE) else None
 
 

@@ -98,4 +98,4 @@ class Watcher:
 
     def trace(self, column: Trace) -> float:
         """One column of the picture of the client's conspicuous queries."""
-        return RowView(self.table, self.row).trace(column)
+        return RowView(self.table, self.row).traces[column]

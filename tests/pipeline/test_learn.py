@@ -4,6 +4,7 @@ import pytest
 from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError
 from detector.pipeline.learn import MIN_CLIENTS, MIN_EVENTS, ReferenceBuilder, learn
+from detector.scoring.grow import planted
 from detector.scoring.signs import SIGNS
 from tests.scoring.traffic import (
     MODEL,
@@ -57,6 +58,11 @@ def test_every_sign_is_calibrated() -> None:
         assert all(value > 0 for value in null)
         assert np.isfinite(learnt.ceilings[sign.name])
     assert np.isfinite(learnt.vectors).all()
+
+
+def test_the_trees_are_those_of_the_client_vectors() -> None:
+    assert len(reference().forest)
+    assert planted(reference()).digest() == reference().digest()
 
 
 def test_what_is_near_usual_and_far_is_learnt_in_that_order() -> None:

@@ -15,6 +15,7 @@ from detector.kit.errors import ConfigurationError
 from detector.pipeline import refresh
 from detector.pipeline.refresh import ReferenceRefresher, RefreshPolicy, RefreshResult
 from detector.reference.picture import Reference
+from detector.scoring.grow import planted
 from tests.pipeline.world import CLIENTS, EACH, day_of
 from tests.scoring.traffic import MODEL, benign, event, interleave, located, path_finding
 from tests.scoring.traffic import reference as anchor
@@ -40,6 +41,8 @@ def test_ordinary_clients_all_teach() -> None:
     assert result.moves
     assert result.reference.model == MODEL
     assert result.reference.clients == CLIENTS
+    assert len(result.reference.forest)
+    assert planted(result.reference).digest() == result.reference.digest()
 
 
 def test_an_attacker_does_not_teach_and_it_is_said_why() -> None:

@@ -38,7 +38,9 @@ def test_later_findings_say_what_the_suspect_could_reproduce() -> None:
     assert findings[0].fidelity is None
     estimates = told(findings)
     assert estimates
-    assert [item.answers for item in estimates] == sorted(item.answers for item in estimates)
+    # Every answer since the finding that the suspicion began with, and not that one's own.
+    since = [item.query - findings[0].query for item in findings if item.fidelity is not None]
+    assert [item.answers for item in estimates] == since
     assert estimates[-1].agreement > estimates[-1].chance + 0.1
     said = {item.kind for item in findings[-1].evidence}
     assert "stolen_fidelity" in said

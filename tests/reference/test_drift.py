@@ -1,5 +1,9 @@
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
+from msgspec import structs
 
 from detector.reference.client_days import DAY_MS, QUERIES
 from detector.reference.drift import RECENT, Drift, DriftMonitor
@@ -69,3 +73,18 @@ def test_a_stored_monitor_goes_on_as_if_nothing_had_been() -> None:
 def test_nothing_is_told_before_there_is_something_to_compare_with() -> None:
     levels = np.linspace(0.0, 1.0, RECENT - 1).tolist()
     assert DriftMonitor().update((0, level) for level in levels) == []
+
+
+def test_nothing_but_a_drift_monitor_is_made_of_what_is_stored(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+
+    class Crafted:
+        def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+            return Path.touch, (witness,)
+
+    stored = DriftMonitor().save()
+    assert stored.window == b""
+    for window in (pickle.dumps(Crafted()), pickle.dumps(Path()), b"no pickle"):
+        with pytest.raises(ValueError, match="not the state of a drift monitor"):
+            DriftMonitor().restore(structs.replace(stored, window=window))
+    assert not witness.exists()

@@ -9,7 +9,7 @@ from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError
 from detector.reference.answers import AnswerSample
 from detector.reference.fields import Fields
-from detector.reference.forest import Forest
+from detector.reference.forest import NO_FOREST, Forest
 from detector.reference.picture import FORMAT, Reference
 from tests.scoring.traffic import reference
 
@@ -112,14 +112,26 @@ def test_parts_that_do_not_fit_are_refused(values: dict[str, object]) -> None:
         {"span": np.zeros(9)},
         {"benign": np.zeros((2, 2))},
         {"window": 0.0},
+        {"window": np.ones(1)},
         {"window": float("nan")},
+        {"window": float("inf")},
         {"window": "many"},
+        {"benign": np.zeros(0)},
+        {"benign": np.array([0.5, 0.2])},
+        {"benign": np.array([np.nan, 0.2])},
+        {"masses": np.full((1, 7), np.nan)},
+        {"thresholds": np.full((1, 7), np.inf)},
+        {"span": np.array([1.0, 0.0, 1.0])},
+        {"features": np.array([[3.0, -1, -1, -1, -1, -1, -1]])},
+        {"features": np.array([[-1, -1, -1, 0.0, -1, -1, -1]])},
     ],
 )
 def test_trees_that_point_nowhere_are_refused(changes: dict[str, Any]) -> None:
     leaf = np.full((1, 7), -1.0)
     sound = Forest(leaf, leaf, leaf, 4.0, np.zeros(3), np.ones(3), np.zeros(2))
-    assert len(Reference.from_bytes(replace(reference(), forest=sound).to_bytes()).forest) == 1
+    widest = replace(sound, features=np.array([[2.0, 1.0, 0.0, -1, -1, -1, -1]]))
+    for good in (sound, widest):
+        assert len(Reference.from_bytes(replace(reference(), forest=good).to_bytes()).forest) == 1
     broken = replace(reference(), forest=replace(sound, **changes))
     with pytest.raises(ConfigurationError, match="not a reference"):
         Reference.from_bytes(broken.to_bytes())
@@ -130,6 +142,24 @@ def test_trees_of_an_even_number_of_nodes_are_refused() -> None:
     even = Forest(leaf, leaf, leaf, 4.0, np.zeros(3), np.ones(3), np.zeros(2))
     with pytest.raises(ConfigurationError, match="divide what does not exist"):
         Reference.from_bytes(replace(reference(), forest=even).to_bytes())
+
+
+def test_what_former_versions_did_not_keep_is_not_written_where_it_says_nothing() -> None:
+    """Digests name references in snapshots: those of stored references must stay."""
+    plain = replace(reference(), forest=NO_FOREST)
+    assert not plain.fields.origin.any()
+    for word in (b"forest", b"origin"):
+        assert word not in plain.to_bytes()
+    back = Reference.from_bytes(plain.to_bytes())
+    assert_same(plain, back)
+    assert back.digest() == plain.digest()
+
+
+def test_where_a_grid_begins_is_kept() -> None:
+    fields = reference().fields
+    moved = replace(reference(), fields=replace(fields, origin=fields.origin + 0.25))
+    assert_same(moved, Reference.from_bytes(moved.to_bytes()))
+    assert moved.digest() != reference().digest()
 
 
 def test_the_summary_tells_what_was_learnt() -> None:

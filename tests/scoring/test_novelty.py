@@ -6,10 +6,10 @@ import pytest
 from river.anomaly import HalfSpaceTrees
 
 from detector.features.catalogue import CATALOGUE
-from detector.reference.forest import NO_FOREST, unit
+from detector.reference.forest import MIN_VECTORS, NO_FOREST, unit
 from detector.reference.picture import Reference
 from detector.scoring import grow as growing
-from detector.scoring.grow import MIN_VECTORS, grow, inputs, planted
+from detector.scoring.grow import grow, inputs, planted
 from detector.scoring.novelty import NoveltyModel, novelty_model
 from tests.scoring.traffic import reference
 
@@ -67,7 +67,6 @@ def test_a_reference_keeps_its_trees_and_one_stored_without_them_grows_the_same(
     back = Reference.from_bytes(there.to_bytes())
     older = Reference.from_bytes(replace(there, forest=NO_FOREST).to_bytes())
     assert len(older.forest) == 0
-    assert older.digest() == replace(there, forest=NO_FOREST).digest()
     probe = vectors(50, 9)
     models = [novelty_model(each) for each in (there, back, older)]
     shares = [model.p_values(probe).tolist() for model in models if model]

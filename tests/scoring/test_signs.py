@@ -48,6 +48,20 @@ def depends_on(sign: Sign, flag: str) -> bool:
 
 
 LEVELS = [
+    ("synthetic", seen(Probe.REPEAT, "off_grid", "shattered"), SKIP),
+    ("synthetic", seen(Probe.FAR), 0),
+    ("synthetic", seen(Probe.FAR, "off_grid"), 0),
+    ("synthetic", seen(Probe.FAR, "off_grid", "broken"), 1),
+    ("synthetic", seen(Probe.FAR, "scattered"), 0),
+    ("synthetic", seen(Probe.FAR, "scattered", "broken"), 1),
+    ("synthetic", seen(Probe.FAR, "shattered", "broken"), 1),
+    ("synthetic", seen(Probe.NEAR), 0),
+    ("synthetic", seen(Probe.NEAR, "strange", "broken"), 0),
+    ("synthetic", seen(Probe.NEAR, "off_grid"), 1),
+    ("synthetic", seen(Probe.ONE_FIELD, "off_grid"), 1),
+    ("synthetic", seen(Probe.ONE_FIELD_SEARCH), 0),
+    ("synthetic", seen(Probe.COLLINEAR), 1),
+    ("synthetic", seen(Probe.EQUAL_STEP), 1),
     ("search", seen(Probe.ONE_FIELD), 0),
     ("search", seen(Probe.ONE_FIELD_SEARCH), 1),
     ("search", seen(Probe.ONE_FIELD_SEARCH, "tells_routine", "routine"), 0),
