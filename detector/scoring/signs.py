@@ -141,20 +141,15 @@ def _manifold(seen: Observation) -> int:
     return (2 if seen.off_grid or seen.scattered or seen.shattered else 1) if seen.broken else 0
 
 
-def _synthetic(seen: Observation) -> int:
-    """Made up in any of these ways: by a rule, off the grids, far from all else, in many fields.
+def _off_grid(seen: Observation) -> int:
+    """Off the grids of its fields, close to another query or breaking relations.
 
-    An attack that changes its ways shows a little of each, too little for any sign by itself. A
-    number off its grid, or a lone query, may be a new client's habit: only a close query or one
-    that breaks relations counts for them.
+    Where nothing else is wrong with a lone query, another grid may be a new client's habit.
     """
     if seen.probe is Probe.REPEAT:
         return SKIP
     close = seen.probe in PERTURBATIONS | ONE_FIELD_CHANGES
-    odd = seen.off_grid and (close or seen.broken)
-    return int(
-        odd or seen.probe in STRUCTURED or seen.shattered or (seen.scattered and seen.broken)
-    )
+    return int(seen.off_grid and (close or seen.broken))
 
 
 def _margin(seen: Observation) -> int:
@@ -182,12 +177,12 @@ SIGNS: tuple[Sign, ...] = (
         _INPUT,
     ),
     Sign("sweep", _sweep, (Stage(0.3, 16.0, 0.97, 30.0, 0.9),), _INPUT),
-    Sign("step", _step, (Stage(0.08, 96.0, 0.5, 3.0, 0.2),), _INPUT),
-    Sign("cross", _cross, (Stage(0.005, 240.0, 0.3, 2.0, 0.03),), _PICTURE),
+    Sign("step", _step, (Stage(0.08, 24.0, 0.5, 3.0, 0.2),), _INPUT),
+    Sign("cross", _cross, (Stage(0.005, 120.0, 0.3, 2.0, 0.03),), _PICTURE),
     Sign("structure", _structure, (Stage(0.004, 60.0, 0.3, 1.0, 0.03),), _INPUT),
-    Sign("probing", _probing, (Stage(0.05, 64.0, 0.8, 2.0, 0.2),), _INPUT),
+    Sign("probing", _probing, (Stage(0.05, 16.0, 0.8, 2.0, 0.2),), _INPUT),
     Sign(
-        "flip", _flip, (Stage(0.08, 48.0, 0.4, 3.0, 0.15), Stage(0.08, 48.0, 0.8, 2.0, 0.2)),
+        "flip", _flip, (Stage(0.08, 12.0, 0.4, 3.0, 0.15), Stage(0.08, 12.0, 0.8, 2.0, 0.2)),
         _INPUT | {Need.LABEL},
     ),
     Sign("burst", _burst, (Stage(0.1, 16.0, 0.85, 6.0, 0.5),), _INPUT),
@@ -196,7 +191,7 @@ SIGNS: tuple[Sign, ...] = (
         (Stage(0.04, 4.0, 0.5, 1.0, 0.04), Stage(0.08, 50.0, 0.6, 1.5, 0.15)),
         _PICTURE, 0.3,
     ),
-    Sign("synthetic", _synthetic, (Stage(0.02, 160.0, 0.3, 2.0, 0.06),), _PICTURE),
+    Sign("off_grid", _off_grid, (Stage(0.02, 640.0, 0.3, 2.0, 0.06),), _PICTURE),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
     Sign("climb", _climb, (Stage(0.04, 40.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),
     Sign("turns", lambda _: SKIP, (), _INPUT),

@@ -68,7 +68,7 @@ class TreePathFinding:
             "one_field",
             "turns",
             "manifold",
-            "synthetic",
+            "off_grid",
             "structure",
             "probing",
             "flip",
