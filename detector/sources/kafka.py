@@ -227,9 +227,12 @@ class KafkaSource:
         return taken
 
     def _fetch(self, timeout_s: float) -> None:
-        """Wait for records; what the group gives or takes ends it, which kafka-python sleeps by."""
+        """Wait for records; the first assignment ends it, which kafka-python would sleep by.
+
+        Only that one: a join that ends between two polls is begun anew, so polls are to be long.
+        """
         with translated():
-            for wait in steps(timeout_s):
+            for wait in [timeout_s] if self._consumer.assignment() else steps(timeout_s):
                 # A share counts as one record, however many it holds.
                 fetched = self._consumer.poll(int(wait * 1000), _ALL_SHARES)
                 if fetched or self._membership.changed():

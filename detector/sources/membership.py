@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 
 from detector.events.record import Partition
 
-_STEP_S = 0.05
+_STEP_S = 0.1
 """So long at most a change waits until the thread that polls sees it."""
 
 

@@ -10,7 +10,7 @@ def test_a_wait_is_taken_in_short_steps_and_at_least_one() -> None:
     assert list(steps(0.0)) == [0.0]
     assert list(steps(-1.0)) == [0.0]
     assert list(steps(0.03)) == [pytest.approx(0.03, abs=0.01)]
-    assert all(0.0 <= step <= 0.1 for step in steps(0.2))
+    assert all(0.0 <= step <= 0.2 for step in steps(0.5))
 
 
 def test_gifts_and_takings_are_changes_until_they_are_taken_out() -> None:
