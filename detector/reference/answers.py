@@ -17,7 +17,7 @@ from detector.reference.sketch import MAX_COLUMNS
 from detector.reference.units import number_of
 
 FEATURES = 32
-_SEED = 20_070
+SEED = 20_070
 _SQRT_2 = float(np.sqrt(2.0))
 _PER_TURN = float(0.5 / np.pi)
 # Of the sine's series, last first, each as a share of the term before: 1 / (2 k (2 k + 1)).
@@ -65,7 +65,7 @@ def basis(bandwidth: float) -> tuple[Floats, Floats, float]:
 
 @lru_cache(maxsize=1)
 def _frequencies() -> tuple[Floats, Floats]:
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(SEED)
     waves = rng.standard_normal((MAX_COLUMNS, FEATURES))
     return waves, rng.uniform(0.0, 2.0 * np.pi, FEATURES)
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from detector.events.batch import NO_LABEL, Floats
-from detector.reference.answers import EMPTY, FEATURES, AnswerSample, basis, project
+from detector.reference.answers import EMPTY, FEATURES, SEED, AnswerSample, basis, project
 from detector.reference.units import numbers_of
 
 MAX_QUERIES = 256
@@ -13,7 +13,6 @@ MIN_QUERIES = 32
 MAX_LABELS = 16
 CLIENT_SHARE = 0.05
 BANDWIDTHS = 2.0
-_SEED = 20_070
 
 
 def draw_answers(
@@ -48,7 +47,7 @@ def _spread(
     chosen: list[int] = []
     clients: dict[int, int] = {}
     answers: dict[int, int] = {}
-    order = np.random.default_rng(_SEED).permutation(len(candidates))
+    order = np.random.default_rng(SEED).permutation(len(candidates))
     for i in candidates[order]:
         client, label = int(owner[i]), int(labels[i])
         full = clients.get(client, 0) >= most_a_client or answers.get(label, 0) >= most_a_label

@@ -21,6 +21,7 @@ from detector.features.observation import (
 from detector.scoring.hypothesis import Need
 
 SKIP = -1
+_CLOSE = PERTURBATIONS | ONE_FIELD_CHANGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _manifold(seen: Observation) -> int:
 
     Queries close to others repeat what those showed.
     """
-    if seen.probe in PERTURBATIONS | ONE_FIELD_CHANGES or seen.probe is Probe.REPEAT:
+    if seen.probe in _CLOSE or seen.probe is Probe.REPEAT:
         return SKIP
     return (2 if seen.off_grid or seen.scattered or seen.shattered else 1) if seen.broken else 0
 
@@ -148,8 +149,7 @@ def _off_grid(seen: Observation) -> int:
     """
     if seen.probe is Probe.REPEAT:
         return SKIP
-    close = seen.probe in PERTURBATIONS | ONE_FIELD_CHANGES
-    return int(seen.off_grid and (close or seen.broken))
+    return int(seen.off_grid and (seen.probe in _CLOSE or seen.broken))
 
 
 def _margin(seen: Observation) -> int:
