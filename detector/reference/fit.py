@@ -3,7 +3,7 @@
 Apart from what judges by it: who only judges need not load what learns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,14 +54,22 @@ class BenignRows:
     margins: Floats
 
     def capped(self) -> "BenignRows":
-        """Return at most `MAX_ROWS_A_CLIENT` rows a client, evenly spread over its life."""
-        keep = []
-        for client in np.unique(self.owner):
-            rows = np.flatnonzero(self.owner == client)
-            stride = -(-len(rows) // MAX_ROWS_A_CLIENT)
-            keep.append(rows[::stride])
-        chosen = np.sort(np.concatenate(keep))
+        """Return at most `MAX_ROWS_A_CLIENT` rows a client."""
+        chosen = capped(self.owner)
         return BenignRows(self.cells[chosen], self.names, self.owner[chosen], self.margins[chosen])
+
+
+def capped(owner: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return numbers of the (n,) clients' rows, at most `MAX_ROWS_A_CLIENT` of each.
+
+    They are evenly spread over its life.
+    """
+    keep = []
+    for client in np.unique(owner):
+        rows = np.flatnonzero(owner == client)
+        stride = -(-len(rows) // MAX_ROWS_A_CLIENT)
+        keep.append(rows[::stride])
+    return np.sort(np.concatenate(keep))
 
 
 def fit(model: ModelKey, rows: BenignRows) -> Reference:
@@ -94,6 +102,22 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
         answers=EMPTY,
         events=events,
         clients=clients,
+    )
+
+
+def relearn(reference: Reference, folded: Floats, owner: NDArray[np.int64]) -> Reference:
+    """Return the reference with the picture of the inputs learnt from other (n, d) folded rows."""
+    fields = fit_fields(folded)
+    calibration, smallest, broken = _calibrate(folded, owner)
+    relations = fit_relations(folded, fields)
+    return replace(
+        reference,
+        fields=fields,
+        precision=relations.precision,
+        limits=relations.limits,
+        broken=broken,
+        calibration=calibration,
+        smallest=smallest,
     )
 
 

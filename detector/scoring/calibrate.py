@@ -14,23 +14,46 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 
 from detector.events.batch import Floats
-from detector.features.lens import make_lens
+from detector.features.lens import make_lens, view_cells
 from detector.features.observe import MIN_COMPANY, observe
 from detector.features.state import ClientTable, Stat
 from detector.features.view import RowView
+from detector.reference.newcomers import left_out
 from detector.reference.picture import Reference
 from detector.scoring.evidence import WIDTH, weigh
 from detector.scoring.grow import planted
 from detector.scoring.signs import Sign, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
 
+PENALTY = 2.0
 NEAR_SHARE = 0.35
 FAR_SHARE = 0.99
 MAX_DISTANCES = 64
 MIN_TRIALS = 8
 ROWS_AT_HAND = 1024
 PROFILE_QUERIES = (32, 64, 128, 256)
-HALVINGS, PENALTY = 2, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far what is seen of benign behaviour may change what is expected.
+
+    Attributes:
+        strengths: Multiples of the expected strength, from the strongest on.
+        spared: How many that fit worst are left out.
+        floored: Whether a share under half of the expected one is taken for chance, which speaks
+            for less strength.
+    """
+
+    strengths: tuple[float, ...]
+    spared: int
+    floored: bool
+
+
+# A reference does not hold every kind of client that will come, and may hold an intruder. Groups
+# that were left out of it show the very thing that is asked: how groups differ that it lacks.
+CLIENTS = Trust((1.0, 0.5, 0.25), spared=1, floored=True)
+GROUPS = Trust((8.0, 4.0, 2.0, 1.0, 0.5, 0.25), spared=0, floored=False)
 
 
 class BenignLog:
@@ -43,23 +66,63 @@ class BenignLog:
         self.z, self.cells, self.labels, self.scores = z, cells, labels, scores
         self.margins, self.time_ms, self.owner = margins, time_ms, owner
 
+    def of_one(self, rows: NDArray[np.int64], reference: Reference) -> "BenignLog":
+        """Return these rows as one client's, in units of another reference."""
+        cells = np.ascontiguousarray(self.cells[rows])
+        return BenignLog(
+            view_cells(cells, reference), cells, self.labels[rows], self.scores[rows],
+            self.margins[rows], np.sort(self.time_ms[rows]), np.zeros(len(rows), dtype=np.int64),
+        )  # fmt: skip
+
 
 def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Reference:
     """Return the reference with all filled in that is about clients."""
     reference = _with_distances(reference, _watch(reference, log).distances)
     seen = _watch(reference, log)
+    groups = _groups(reference, log)
     empty = np.zeros(0)
-    levels = build_tables(signs, {}, {}, empty, ScoringPolicy(), True).levels[:, seen.codes]
+    unjudged = build_tables(signs, {}, {}, empty, ScoringPolicy(), True).levels
+    levels, strangers = unjudged[:, seen.codes], unjudged[:, groups.codes]
     nulls = {
-        sign.name: fit_nulls(sign.stages, levels[s], log.owner) for s, sign in enumerate(signs)
+        sign.name: fit_nulls(sign.stages, strangers[s], groups.owner, GROUPS)
+        if sign.of_groups
+        else fit_nulls(sign.stages, levels[s], log.owner)
+        for s, sign in enumerate(signs)
     }
     tables = build_tables(signs, nulls, {}, empty, ScoringPolicy(), True)
     ceilings = {
-        sign.name: _ceiling(levels[s], log.owner, tables.stages[s], int(tables.counts[s]))
+        sign.name: max(
+            _ceiling(of_each[s], owner, tables.stages[s], int(tables.counts[s]))
+            for of_each, owner in ((levels, log.owner), (strangers, groups.owner))
+        )
         for s, sign in enumerate(signs)
     }
     reference = replace(reference, nulls=nulls, ceilings=ceilings)
     return planted(replace(reference, volumes=seen.volumes, vectors=seen.vectors))
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Queries of groups that were left out in turn, each as one client.
+
+    Attributes:
+        codes: (n,) what the kernel saw.
+        owner: (n,) number of the group.
+    """
+
+    codes: NDArray[np.int64]
+    owner: NDArray[np.int64]
+
+
+def _groups(reference: Reference, log: BenignLog) -> _Groups:
+    """Let every group come new to a reference that was learnt without it."""
+    codes = [
+        _watch(group.reference, log.of_one(group.rows, group.reference)).codes
+        for group in left_out(reference, log.cells, log.owner)
+    ]
+    sizes = [len(seen) for seen in codes]
+    owner = np.repeat(np.arange(len(codes)), sizes)
+    return _Groups(np.concatenate([np.zeros(0, dtype=np.int64), *codes]), owner)
 
 
 def _with_distances(reference: Reference, distances: Floats) -> Reference:
@@ -85,7 +148,7 @@ def _ceiling(
         rows = np.flatnonzero(owner == client)
         reached = [weigh(state, int(level), stages, count) for level in levels[rows]]
         highest.append(max(reached))
-    return max(float(np.sort(highest)[-2:][0]), 0.0)
+    return max(float(np.sort(highest)[-2:][0]), 0.0) if highest else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,41 +198,42 @@ def _watch(reference: Reference, log: BenignLog) -> _Seen:
 
 
 def fit_nulls(
-    stages: Sequence[Stage], levels: NDArray[np.int64], owner: NDArray[np.int64]
-) -> tuple[float, ...]:
+    stages: Sequence[Stage], levels: NDArray[np.int64], owner: NDArray[np.int64],
+    trust: Trust = CLIENTS,
+) -> tuple[float, ...]:  # fmt: skip
     """Return Beta parameters a, b of each stage from the levels that benign queries reached."""
     fitted: list[float] = []
     lives = [np.flatnonzero(owner == client) for client in np.unique(owner)]
     for j, stage in enumerate(stages):
         trials = np.array([(levels[rows] >= j).sum() for rows in lives], dtype=float)
         hits = np.array([(levels[rows] > j).sum() for rows in lives], dtype=float)
-        fitted.extend(float(value) for value in fit_beta(stage, trials, hits))
+        fitted.extend(float(value) for value in fit_beta(stage, trials, hits, trust))
     return tuple(fitted)
 
 
 def fit_beta(
-    stage: Stage, trials: NDArray[np.float64], hits: NDArray[np.float64]
-) -> tuple[float, float]:
+    stage: Stage, trials: NDArray[np.float64], hits: NDArray[np.float64],
+    trust: Trust = CLIENTS,
+) -> tuple[float, float]:  # fmt: skip
     """Fit a Beta distribution to (c,) clients by the beta-binomial likelihood of their hits.
 
-    The strength is at most the expected one, because a reference that shows little spread does not
-    hold every kind of benign client that will come. The mean never falls under half of the expected
-    one, for the same reason, and the client that fits worst is left out: one intruder must not make
-    oddity common. What the fit misses, the
-    ceilings catch.
+    The mean never falls under half of the expected one, because a reference that shows little does
+    not hold everything that will come. One intruder must not make oddity common; what the fit
+    misses, the ceilings catch.
     """
     weight = 2.0 * stage.benign_strength
-    mean = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
-    mean = min(max(mean, stage.benign / 2.0), 0.9)
+    seen = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
+    mean = min(max(seen, stage.benign / 2.0), 0.9)
     asked = trials > 0
     n, yes = trials[asked], hits[asked]
     best, strength = -np.inf, stage.benign_strength
-    for halvings in range(HALVINGS + 1):
-        tried = stage.benign_strength / 2.0**halvings
-        a, b = mean * tried, (1.0 - mean) * tried
-        likely = betaln(a + yes, b + n - yes) - betaln(a, b)
+    for rank, multiple in enumerate(trust.strengths if len(n) else ()):
+        tried = multiple * stage.benign_strength
+        share = mean if trust.floored else min(seen, 0.9)
+        a, b = share * tried, (1.0 - share) * tried
+        likely = np.sort(betaln(a + yes, b + n - yes) - betaln(a, b))
         # A hair's better fit does not count.
-        total = float(likely.sum() - likely.min(initial=0.0)) - PENALTY * halvings
+        total = float(likely[trust.spared :].sum()) - PENALTY * rank
         if total > best:
             best, strength = total, tried
     return mean * strength, (1.0 - mean) * strength

@@ -55,6 +55,8 @@ class Sign:
         needs: What the log must hold for it.
         weight: Its part of the alarm budget, beside 1 for the others; less where benign clients of
             a new kind are likeliest to look conspicuous.
+        of_groups: Whether benign behaviour is that of groups left out of the reference in turn,
+            and not of its clients: of what groups that come new are likeliest to show.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Sign:
     stages: tuple[Stage, ...]
     needs: frozenset[Need]
     weight: float = 1.0
+    of_groups: bool = False
 
 
 def _search(seen: Observation) -> int:
@@ -142,6 +145,11 @@ def _manifold(seen: Observation) -> int:
     return (2 if seen.off_grid or seen.scattered or seen.shattered else 1) if seen.broken else 0
 
 
+def _relations(seen: Observation) -> int:
+    """Among unrelated queries: relations between fields are broken."""
+    return SKIP if seen.probe in _CLOSE or seen.probe is Probe.REPEAT else int(seen.broken)
+
+
 def _off_grid(seen: Observation) -> int:
     """Off the grids of its fields, close to another query or breaking relations.
 
@@ -191,6 +199,7 @@ SIGNS: tuple[Sign, ...] = (
         (Stage(0.04, 4.0, 0.5, 1.0, 0.04), Stage(0.08, 50.0, 0.6, 1.5, 0.15)),
         _PICTURE, 0.3,
     ),
+    Sign("relations", _relations, (Stage(0.04, 4.0, 0.6, 2.0, 0.1),), _PICTURE, 0.3, True),
     Sign("off_grid", _off_grid, (Stage(0.02, 640.0, 0.3, 2.0, 0.06),), _PICTURE),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
     Sign("climb", _climb, (Stage(0.04, 40.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),

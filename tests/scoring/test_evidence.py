@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from detector.features.observation import FLAGS, Probe, decode
 from detector.kit.compiled import compiled
-from detector.scoring.calibrate import HALVINGS, fit_beta, fit_nulls
+from detector.scoring.calibrate import CLIENTS, GROUPS, fit_beta, fit_nulls
 from detector.scoring.evidence import LOG_E, RESTARTS, WIDTH, tail, weigh
 from detector.scoring.signs import SIGNS, SKIP, Stage
 from detector.scoring.tables import (
@@ -26,17 +26,26 @@ from detector.scoring.tables import (
 NOTHING = np.zeros(0)
 
 
+# Signs of groups are trusted as far as groups are alike.
+ALIKE = np.repeat(np.arange(20), 100)
+OF_GROUPS = {
+    sign.name: fit_nulls(sign.stages, np.zeros(2000, dtype=np.int64), ALIKE, GROUPS)
+    for sign in SIGNS
+    if sign.of_groups
+}
+
+
 def tables(
     ceilings: dict[str, float] | None = None, budget: float = 1e-3, calibrated: bool = True
 ) -> ScoringTables:
     policy = ScoringPolicy(alarm_budget=budget)
-    return build_tables(SIGNS, {}, ceilings or {}, NOTHING, policy, calibrated)
+    return build_tables(SIGNS, OF_GROUPS, ceilings or {}, NOTHING, policy, calibrated)
 
 
 TABLES = tables()
 STAGED = [s for s, sign in enumerate(SIGNS) if sign.stages]
 EACH = pytest.mark.parametrize("s", STAGED, ids=[SIGNS[s].name for s in STAGED])
-CLIENTS, QUERIES = 3000, 400
+LIVES, QUERIES = 3000, 400
 ORDINARY = decode(Probe.FAR << FLAGS)
 
 
@@ -79,9 +88,9 @@ def benign_client(s: int, rng: Generator) -> NDArray[np.int64]:
 def test_benign_clients_hardly_ever_show_much_evidence(s: int) -> None:
     """Ville: the share that ever reaches c is at most 1 / c, restarts included."""
     rng = np.random.default_rng(1000 + s)
-    peaks = np.array([peak(benign_client(s, rng), s) for _ in range(CLIENTS)])
+    peaks = np.array([peak(benign_client(s, rng), s) for _ in range(LIVES)])
     for c in (5.0, 20.0, 100.0):
-        expected = CLIENTS / c
+        expected = LIVES / c
         assert (peaks >= np.log(c)).sum() <= expected + 3.0 * np.sqrt(expected)
 
 
@@ -208,7 +217,7 @@ class TestNulls:
         for shares in (np.full(300, 0.1), rng.beta(0.05, 0.45, 300)):
             a, b = fit_beta(STAGE, trials, rng.binomial(64, shares).astype(float))
             ratio = (a + b) / STAGE.benign_strength
-            assert 1 / 2**HALVINGS - 1e-9 <= ratio <= 1 + 1e-9
+            assert CLIENTS.strengths[-1] - 1e-9 <= ratio <= 1 + 1e-9
 
     def test_clients_that_differ_more_give_less_strength(self) -> None:
         rng = np.random.default_rng(1)
@@ -225,6 +234,17 @@ class TestNulls:
         assert sum(fit_beta(STAGE, trials, hits)) == sum(alone)
         hits[:6] = 64.0
         assert sum(fit_beta(STAGE, trials, hits)) < sum(alone)
+
+    def test_groups_that_are_alike_narrow_what_is_expected_and_none_is_spared(self) -> None:
+        rng = np.random.default_rng(4)
+        trials = np.full(20, 150.0)
+        hits = rng.binomial(150, 0.1, 20).astype(float)
+        alike = fit_beta(STAGE, trials, hits, GROUPS)
+        assert sum(alike) == pytest.approx(GROUPS.strengths[0] * STAGE.benign_strength)
+        hits[0] = 140.0
+        apart = fit_beta(STAGE, trials, hits, GROUPS)
+        assert sum(apart) <= STAGE.benign_strength
+        assert apart[0] / sum(apart) > alike[0] / sum(alike)
 
     def test_parameters_are_positive_for_any_levels(self) -> None:
         rng = np.random.default_rng(2)

@@ -6,8 +6,11 @@ from detector.scoring.hypotheses.wording import counted, percent, statement
 from detector.scoring.hypothesis import Situation
 
 ARTIFICIAL = frozenset(
-    {"structure", "step", "cross", "probing", "flip", "burst", "manifold", "off_grid", "climb"}
-)
+    {
+        "structure", "step", "cross", "probing", "flip", "burst", "manifold", "relations",
+        "off_grid", "climb",
+    }
+)  # fmt: skip
 BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 # Points drawn at random from the box of ranges are .41 apart: one region is half of that.
 ONE_REGION = 0.24

@@ -68,6 +68,7 @@ class TreePathFinding:
             "one_field",
             "turns",
             "manifold",
+            "relations",
             "off_grid",
             "structure",
             "probing",
