@@ -1,21 +1,23 @@
-"""Groups of clients that a reference has never seen, made of those that it has.
+"""Clients that a reference has never seen, made of those that it has.
 
 A new group of customers differs in its fields and relations, and nobody knows how until it comes.
 How much a group of this model's inputs differs from the others does show: each part of the benign
 rows is left out in turn, and judged by what the rest teaches (leave-one-cluster-out
-cross-validation).
+cross-validation). A client may also measure less exactly than all others, which breaks the closer
+relations: the same rows are judged with noise of several sizes in every number.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from detector.events.batch import Floats
-from detector.reference.fields import scaled
+from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.reference.fields import Fields, scaled
 from detector.reference.fit import capped, relearn
 from detector.reference.picture import Reference
 from detector.reference.units import numbers_of
@@ -24,6 +26,8 @@ PARTITIONS = (8, 16)
 SMALLEST, LARGEST = 0.015, 0.6
 MIN_CLIENTS, MOST_OF_ONE = 3, 0.5
 ROWS_A_GROUP = 160
+# In shares of the distance between the fields' 10% and 90% quantiles.
+NOISE = (0.05, 0.1, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +35,59 @@ class Newcomers:
     """One group, as if it came when the reference was learnt already.
 
     Attributes:
-        rows: (m,) numbers of distinct rows of it, at most `ROWS_A_GROUP`, in a random order.
-        reference: What all other rows teach.
+        rows: (m,) numbers of the rows that it is made of, in a random order.
+        cells: (m, d) what it sends, distinct rows.
+        reference: What is known when it comes.
     """
 
     rows: NDArray[np.int64]
+    cells: Floats
     reference: Reference
 
 
-def left_out(reference: Reference, cells: Floats, owner: NDArray[np.int64]) -> Iterator[Newcomers]:
-    """Leave out part after part of (n, d) folded benign cells of the (n,) clients.
+def newcomers(reference: Reference, cells: Floats, owner: NDArray[np.int64]) -> Iterator[Newcomers]:
+    """Make groups of (n, d) folded benign cells of the (n,) clients, deterministically."""
+    kept = capped(owner)
+    rng = np.random.default_rng(0)
+    yield from _left_out(reference, cells, owner, kept, rng)
+    for size in NOISE:
+        rows = _some(cells, kept, rng)
+        yield Newcomers(rows, _noisy(cells[rows], reference.fields, size, rng), reference)
+
+
+def _left_out(
+    reference: Reference, cells: Floats, owner: NDArray[np.int64], kept: NDArray[np.int64],
+    rng: Generator,
+) -> Iterator[Newcomers]:  # fmt: skip
+    """Leave out part after part of the kept rows.
 
     Parts are clusters of the rows, of several sizes. What is too small, holds most of the rows or
     is mostly one client's is no group: an intruder must not say how groups differ.
     """
-    kept = capped(owner)
     points = numbers_of(scaled(cells[kept], reference.fields))
-    rng = np.random.default_rng(0)
     for count in PARTITIONS:
         for part in _parts(points, count):
             if SMALLEST <= part.mean() <= LARGEST and _of_many(owner[kept[part]]):
-                rest = kept[~part]
-                _, first = np.unique(cells[kept[part]], axis=0, return_index=True)
-                rows = rng.permutation(kept[part][np.sort(first)])[:ROWS_A_GROUP]
-                yield Newcomers(rows, relearn(reference, cells[rest], owner[rest]))
+                rows, rest = _some(cells, kept[part], rng), kept[~part]
+                known = relearn(reference, cells[rest], owner[rest])
+                yield Newcomers(rows, cells[rows], known)
+
+
+def _some(cells: Floats, rows: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
+    """Return at most `ROWS_A_GROUP` of these rows that are distinct."""
+    _, first = np.unique(cells[rows], axis=0, return_index=True)
+    return rng.permutation(rows[np.sort(first)])[:ROWS_A_GROUP]
+
+
+def _noisy(cells: Floats, fields: Fields, size: float, rng: Generator) -> Floats:
+    """Return (m, d) cells with normal noise in the numbers, on the fields' grids and ranges."""
+    moved = cells + size * fields.scale * rng.standard_normal(cells.shape)
+    step = np.where(fields.grid > 0.0, fields.grid, 1.0)
+    snapped = fields.origin + np.round((moved - fields.origin) / step) * step
+    moved = np.where(fields.grid > 0.0, snapped, moved)
+    low, high = fields.knots[:, 0], fields.knots[:, -1]
+    numbers = (cells >= CATEGORY_CEILING) & np.isfinite(low)
+    return np.where(numbers, np.clip(moved, low, high), cells)
 
 
 def _of_many(owner: NDArray[np.int64]) -> bool:

@@ -18,7 +18,7 @@ from detector.features.lens import make_lens, view_cells
 from detector.features.observe import MIN_COMPANY, observe
 from detector.features.state import ClientTable, Stat
 from detector.features.view import RowView
-from detector.reference.newcomers import left_out
+from detector.reference.newcomers import Newcomers, newcomers
 from detector.reference.picture import Reference
 from detector.scoring.evidence import WIDTH, weigh
 from detector.scoring.grow import planted
@@ -51,7 +51,7 @@ class Trust:
 
 
 # A reference does not hold every kind of client that will come, and may hold an intruder. Groups
-# that were left out of it show the very thing that is asked: how groups differ that it lacks.
+# that it lacks, made of its rows, show the very thing that is asked.
 CLIENTS = Trust((1.0, 0.5, 0.25), spared=1, floored=True)
 GROUPS = Trust((8.0, 4.0, 2.0, 1.0, 0.5, 0.25), spared=0, floored=False)
 
@@ -66,11 +66,11 @@ class BenignLog:
         self.z, self.cells, self.labels, self.scores = z, cells, labels, scores
         self.margins, self.time_ms, self.owner = margins, time_ms, owner
 
-    def of_one(self, rows: NDArray[np.int64], reference: Reference) -> "BenignLog":
-        """Return these rows as one client's, in units of another reference."""
-        cells = np.ascontiguousarray(self.cells[rows])
+    def of(self, group: Newcomers) -> "BenignLog":
+        """Return a group as one client's life, with the answers to the rows it is made of."""
+        rows, cells = group.rows, np.ascontiguousarray(group.cells)
         return BenignLog(
-            view_cells(cells, reference), cells, self.labels[rows], self.scores[rows],
+            view_cells(cells, group.reference), cells, self.labels[rows], self.scores[rows],
             self.margins[rows], np.sort(self.time_ms[rows]), np.zeros(len(rows), dtype=np.int64),
         )  # fmt: skip
 
@@ -103,7 +103,7 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Queries of groups that were left out in turn, each as one client.
+    """Queries of groups that the reference lacks, each as one client.
 
     Attributes:
         codes: (n,) what the kernel saw.
@@ -115,10 +115,10 @@ class _Groups:
 
 
 def _groups(reference: Reference, log: BenignLog) -> _Groups:
-    """Let every group come new to a reference that was learnt without it."""
+    """Let every group come new to what was learnt without it."""
     codes = [
-        _watch(group.reference, log.of_one(group.rows, group.reference)).codes
-        for group in left_out(reference, log.cells, log.owner)
+        _watch(group.reference, log.of(group)).codes
+        for group in newcomers(reference, log.cells, log.owner)
     ]
     sizes = [len(seen) for seen in codes]
     owner = np.repeat(np.arange(len(codes)), sizes)

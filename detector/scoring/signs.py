@@ -55,8 +55,8 @@ class Sign:
         needs: What the log must hold for it.
         weight: Its part of the alarm budget, beside 1 for the others; less where benign clients of
             a new kind are likeliest to look conspicuous.
-        of_groups: Whether benign behaviour is that of groups left out of the reference in turn,
-            and not of its clients: of what groups that come new are likeliest to show.
+        of_groups: Whether benign behaviour is that of groups that the reference lacks, made of its
+            rows, and not of its clients.
     """
 
     name: str
@@ -197,9 +197,9 @@ SIGNS: tuple[Sign, ...] = (
     Sign(
         "manifold", _manifold,
         (Stage(0.04, 4.0, 0.5, 1.0, 0.04), Stage(0.08, 50.0, 0.6, 1.5, 0.15)),
-        _PICTURE, 0.3,
+        _PICTURE, 1.0 / 3.0,
     ),
-    Sign("relations", _relations, (Stage(0.04, 4.0, 0.6, 2.0, 0.1),), _PICTURE, 0.3, True),
+    Sign("relations", _relations, (Stage(0.04, 4.0, 0.45, 2.0, 0.1),), _PICTURE, of_groups=True),
     Sign("off_grid", _off_grid, (Stage(0.02, 640.0, 0.3, 2.0, 0.06),), _PICTURE),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
     Sign("climb", _climb, (Stage(0.04, 40.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),

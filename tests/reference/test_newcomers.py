@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from detector.events.batch import category_code
 from detector.events.model import ModelKey
 from detector.reference.fit import MAX_ROWS_A_CLIENT, BenignRows, fit
-from detector.reference.newcomers import ROWS_A_GROUP, Newcomers, left_out
+from detector.reference.newcomers import NOISE, ROWS_A_GROUP, Newcomers, newcomers
 from detector.reference.picture import Reference
 
+MODEL = ModelKey("acme", "credit")
 FIELDS = 8
 GROUPS = 8
 
@@ -32,12 +34,18 @@ def learnt(turned: bool) -> tuple[Reference, NDArray[np.float64], NDArray[np.int
     owner = np.arange(len(cells)) % 40
     names = tuple(f"field-{j}" for j in range(FIELDS))
     rows = BenignRows(cells, names, owner, np.full(len(cells), np.nan))
-    return fit(ModelKey("acme", "credit"), rows), cells, owner
+    return fit(MODEL, rows), cells, owner
 
 
 @cache
 def groups(turned: bool) -> list[Newcomers]:
-    return list(left_out(*learnt(turned)))
+    """Groups that were left out."""
+    return made(turned)[: -len(NOISE)]
+
+
+@cache
+def made(turned: bool) -> list[Newcomers]:
+    return list(newcomers(*learnt(turned)))
 
 
 def test_groups_are_distinct_rows_in_a_bounded_number() -> None:
@@ -71,23 +79,23 @@ def test_a_group_of_another_kind_breaks_what_the_others_keep() -> None:
     assert worst(turned=True) > 0.5 > worst(turned=False)
 
 
-def test_leaving_out_is_deterministic() -> None:
-    again = list(left_out(*learnt(False)))
-    assert [group.rows.tolist() for group in again] == [g.rows.tolist() for g in groups(False)]
-    assert [g.reference.digest() for g in again] == [g.reference.digest() for g in groups(False)]
+def test_making_them_is_deterministic() -> None:
+    for one, other in zip(newcomers(*learnt(False)), made(False), strict=True):
+        np.testing.assert_array_equal(one.cells, other.cells)
+        assert one.reference.digest() == other.reference.digest()
 
 
 def test_rows_of_one_client_are_no_group() -> None:
     reference, cells, _ = learnt(False)
     whose = np.arange(len(cells)) % GROUPS
-    assert not list(left_out(reference, cells, whose))
+    assert len(list(newcomers(reference, cells, whose))) == len(NOISE)
 
 
 @pytest.mark.parametrize("same", [1, 3])
 def test_rows_that_are_all_alike_make_few_groups_or_none(same: int) -> None:
     reference, cells, owner = learnt(False)
     alike = np.repeat(cells[:same], 300, axis=0)
-    few = list(left_out(reference, alike, owner[: len(alike)]))
+    few = list(newcomers(reference, alike, owner[: len(alike)]))[: -len(NOISE)]
     assert all(len(group.rows) == 1 for group in few)
     assert len(few) == (0 if same == 1 else 2 * same)
 
@@ -95,5 +103,40 @@ def test_rows_that_are_all_alike_make_few_groups_or_none(same: int) -> None:
 def test_no_client_gives_more_rows_than_a_reference_takes() -> None:
     reference, cells, owner = learnt(False)
     loud = np.where(np.arange(len(owner)) < 3000, 0, owner + 1)
-    taken = sum((loud[group.rows] == 0).sum() for group in left_out(reference, cells, loud))
-    assert taken <= 2 * MAX_ROWS_A_CLIENT
+    *parts, _, _, _ = newcomers(reference, cells, loud)
+    assert sum((loud[group.rows] == 0).sum() for group in parts) <= 2 * MAX_ROWS_A_CLIENT
+
+
+class TestNoise:
+    """A client that measures less exactly than all others."""
+
+    def noisy(self) -> list[Newcomers]:
+        return made(False)[-len(NOISE) :]
+
+    def test_breaks_close_relations_the_more_the_larger_it_is(self) -> None:
+        shares = [(group.reference.judge(group.cells)[1] > 0).mean() for group in self.noisy()]
+        assert 0.0 < shares[0] < shares[1] < shares[2]
+
+    def test_is_of_the_size_that_is_said(self) -> None:
+        reference, cells, _ = learnt(False)
+        for size, group in zip(NOISE, self.noisy(), strict=True):
+            moved = (group.cells - cells[group.rows]) / reference.fields.scale
+            assert np.median(np.abs(moved)) == pytest.approx(0.6745 * size, rel=0.2)
+
+    def test_keeps_ranges_grids_categories_and_gaps(self) -> None:
+        rng = np.random.default_rng(5)
+        counted, shared = rng.integers(20, 60, 900), rng.integers(0, 17, 900) / 16
+        named = rng.choice([category_code("red"), category_code("blue")], 900)
+        gapped = np.where(rng.random(900) < 0.2, np.nan, rng.normal(size=900))
+        cells = np.column_stack([counted, shared, named, gapped]).astype(np.float64)
+        owner = np.arange(900) % 30
+        names = ("count", "share", "name", "gap")
+        reference = fit(MODEL, BenignRows(cells, names, owner, np.full(900, np.nan)))
+        for group in list(newcomers(reference, cells, owner))[-len(NOISE) :]:
+            before, after = cells[group.rows], group.cells
+            np.testing.assert_array_equal(after[:, 0], np.round(after[:, 0]))
+            np.testing.assert_allclose(after[:, 1] * 16, np.round(after[:, 1] * 16), atol=1e-9)
+            np.testing.assert_array_equal(after[:, 2], before[:, 2])
+            np.testing.assert_array_equal(np.isnan(after[:, 3]), np.isnan(before[:, 3]))
+            assert 20 <= after[:, 0].min() <= after[:, 0].max() <= 59
+            assert (after[:, 0] != before[:, 0]).any()
