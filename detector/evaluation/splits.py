@@ -61,6 +61,7 @@ DEPLOYMENTS: dict[Split, tuple[Deployment, ...]] = {
         Deployment("health_insurance", ModelKind.TREE, OutputForm.LABEL, strict=True),
         Deployment("email", ModelKind.TREE, OutputForm.FULL, strict=True),
         Deployment("nmes", ModelKind.TREE, OutputForm.TOP1, strict=True),
+        Deployment("resume", ModelKind.TREE, OutputForm.FULL, strict=True),
     ),
     Split.HELD_OUT: (
         Deployment("credit_data", ModelKind.BOOSTING, OutputForm.FULL),

@@ -23,8 +23,9 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
         return Lens(
-            0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, zeros, zeros, _no_ends(width),
-            np.zeros((width, 1)), np.zeros((width, 1), dtype=np.float32), make_room(),
+            0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, zeros, zeros, zeros,
+            _no_ends(width), np.zeros((width, 1)), np.zeros((width, 1), dtype=np.float32),
+            make_room(),
         )  # fmt: skip
     fields, cells = reference.fields, np.ascontiguousarray(reference.centroids.T)
     steps = fields.grid / fields.scale
@@ -44,6 +45,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         origin=fields.origin,
         slack=slacks(fields.grid, fields.origin),
         lattice=_lattice(fields),
+        missing=fields.missing,
         ends=ends(fields),
         cells=cells,
         coarse=cells.astype(np.float32),

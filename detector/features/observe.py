@@ -59,9 +59,9 @@ class Lens(NamedTuple):
     to the nearest remembered query; `span` are the fields' ranges in scaled units and `ends` (d, 4)
     their low ends, quartiles and high ends; `grid`, `origin` and `slack` are the raw steps of their
     grids, a place of each, and the share of the step that a number on it may be off; `lattice` are
-    the scaled steps of those that take few values without a grid, else 0; `cells` (d, k) are the
-    centres of the input space's cells as columns, `coarse` the same as float32; `room` is the
-    kernel's own, for its estimates.
+    the scaled steps of those that take few values without a grid, else 0; `missing` are the
+    shares of benign queries without the fields; `cells` (d, k) are the centres of the input space's
+    cells as columns, `coarse` the same as float32; `room` is the kernel's own, for its estimates.
     """
 
     calibrated: int
@@ -77,6 +77,7 @@ class Lens(NamedTuple):
     origin: Any
     slack: Any
     lattice: Any
+    missing: Any
     ends: Any
     cells: Any
     coarse: Any

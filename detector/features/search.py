@@ -31,6 +31,8 @@ MIDPOINT_TOLERANCE = 0.02
 # Of fewer steps, too few values could be chosen for the choice to tell.
 MANY_STEPS = 8.0
 FEW_VALUES = 4
+# A field that benign queries leave out so often is no search's when it is left out.
+USUAL_GAPS = 0.02
 COARSE = 0.005
 # A reference knows the ranges that an attacker steps by only nearly.
 SAME_PART = 0.04
@@ -224,7 +226,7 @@ def one_field_probe(
     x, y = z[field], base[field]
     if np.isnan(x) != np.isnan(y):
         stats[_LAST_ONE_FIELD] = field + 1
-        return _SEARCH
+        return _CHOICE if lens.missing[field] >= USUAL_GAPS else _SEARCH
     if not (is_number(x) and is_number(y)):
         stats[_LAST_ONE_FIELD] = field + 1
         return _CHOICE

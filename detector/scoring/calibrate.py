@@ -5,7 +5,7 @@ client: the spread between clients gives the strength of the Beta distribution t
 against.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -25,35 +25,15 @@ from detector.scoring.grow import planted
 from detector.scoring.signs import Sign, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
 
-PENALTY = 2.0
+HALVINGS, PENALTY = 2, 2.0
+# How much stronger than expected what groups show may be held, from the strongest on.
+GROUP_STRENGTHS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
 NEAR_SHARE = 0.35
 FAR_SHARE = 0.99
 MAX_DISTANCES = 64
 MIN_TRIALS = 8
 ROWS_AT_HAND = 1024
 PROFILE_QUERIES = (32, 64, 128, 256)
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """How far what is seen of benign behaviour may change what is expected.
-
-    Attributes:
-        strengths: Multiples of the expected strength, from the strongest on.
-        spared: How many that fit worst are left out.
-        floored: Whether a share under half of the expected one is taken for chance, which speaks
-            for less strength.
-    """
-
-    strengths: tuple[float, ...]
-    spared: int
-    floored: bool
-
-
-# A reference does not hold every kind of client that will come, and may hold an intruder. Groups
-# that it lacks, made of its rows, show the very thing that is asked.
-CLIENTS = Trust((1.0, 0.5, 0.25), spared=1, floored=True)
-GROUPS = Trust((8.0, 4.0, 2.0, 1.0, 0.5, 0.25), spared=0, floored=False)
 
 
 class BenignLog:
@@ -84,7 +64,7 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
     unjudged = build_tables(signs, {}, {}, empty, ScoringPolicy(), True).levels
     levels, strangers = unjudged[:, seen.codes], unjudged[:, groups.codes]
     nulls = {
-        sign.name: fit_nulls(sign.stages, strangers[s], groups.owner, GROUPS)
+        sign.name: fit_groups(sign, strangers[s], groups.owner)
         if sign.of_groups
         else fit_nulls(sign.stages, levels[s], log.owner)
         for s, sign in enumerate(signs)
@@ -197,43 +177,80 @@ def _watch(reference: Reference, log: BenignLog) -> _Seen:
     )  # fmt: skip
 
 
-def fit_nulls(
-    stages: Sequence[Stage], levels: NDArray[np.int64], owner: NDArray[np.int64],
-    trust: Trust = CLIENTS,
-) -> tuple[float, ...]:  # fmt: skip
-    """Return Beta parameters a, b of each stage from the levels that benign queries reached."""
-    fitted: list[float] = []
+def _trials(
+    stages: Sequence[Stage], levels: NDArray[np.int64], owner: NDArray[np.int64]
+) -> Iterator[tuple[Stage, Floats, Floats]]:
+    """Return each stage with the (c,) trials and hits of the clients."""
     lives = [np.flatnonzero(owner == client) for client in np.unique(owner)]
     for j, stage in enumerate(stages):
         trials = np.array([(levels[rows] >= j).sum() for rows in lives], dtype=float)
         hits = np.array([(levels[rows] > j).sum() for rows in lives], dtype=float)
-        fitted.extend(float(value) for value in fit_beta(stage, trials, hits, trust))
+        yield stage, trials, hits
+
+
+def _mean(stage: Stage, trials: Floats, hits: Floats) -> float:
+    """Return the mean share of clients, at least half of the expected one.
+
+    A reference that shows little does not hold everything that will come.
+    """
+    weight = 2.0 * stage.benign_strength
+    mean = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
+    return float(min(max(mean, stage.benign / 2.0), 0.9))
+
+
+def fit_groups(
+    sign: Sign, levels: NDArray[np.int64], owner: NDArray[np.int64]
+) -> tuple[float, ...]:
+    """Return Beta parameters a, b of each stage from what groups showed that came new.
+
+    They show the very thing that is asked, so their strength may be more than expected: the most
+    with which their evidence stays within chance. One of n groups may well reach n (Ville 1939), so
+    the most conspicuous does not count.
+    """
+    means = [_mean(*seen) for seen in _trials(sign.stages, levels, owner)]
+    chance = float(np.log(max(len(np.unique(owner)), 1)))
+    null: tuple[float, ...] = ()
+    for multiple in GROUP_STRENGTHS if len(owner) else (1.0,):
+        null = tuple(
+            share * multiple * stage.benign_strength
+            for stage, mean in zip(sign.stages, means, strict=True)
+            for share in (mean, 1.0 - mean)
+        )
+        tables = build_tables((sign,), {sign.name: null}, {}, np.zeros(0), ScoringPolicy(), True)
+        if _ceiling(levels, owner, tables.stages[0], int(tables.counts[0])) <= chance:
+            break
+    return null
+
+
+def fit_nulls(
+    stages: Sequence[Stage], levels: NDArray[np.int64], owner: NDArray[np.int64]
+) -> tuple[float, ...]:
+    """Return Beta parameters a, b of each stage from the levels that benign queries reached."""
+    fitted: list[float] = []
+    for seen in _trials(stages, levels, owner):
+        fitted.extend(fit_beta(*seen))
     return tuple(fitted)
 
 
 def fit_beta(
-    stage: Stage, trials: NDArray[np.float64], hits: NDArray[np.float64],
-    trust: Trust = CLIENTS,
-) -> tuple[float, float]:  # fmt: skip
+    stage: Stage, trials: NDArray[np.float64], hits: NDArray[np.float64]
+) -> tuple[float, float]:
     """Fit a Beta distribution to (c,) clients by the beta-binomial likelihood of their hits.
 
-    The mean never falls under half of the expected one, because a reference that shows little does
-    not hold everything that will come. One intruder must not make oddity common; what the fit
-    misses, the ceilings catch.
+    The strength is at most the expected one, because a reference that shows little spread does not
+    hold every kind of benign client that will come, and the client that fits worst is left out: one
+    intruder must not make oddity common. What the fit misses, the ceilings catch.
     """
-    weight = 2.0 * stage.benign_strength
-    seen = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
-    mean = min(max(seen, stage.benign / 2.0), 0.9)
+    mean = _mean(stage, trials, hits)
     asked = trials > 0
     n, yes = trials[asked], hits[asked]
     best, strength = -np.inf, stage.benign_strength
-    for rank, multiple in enumerate(trust.strengths if len(n) else ()):
-        tried = multiple * stage.benign_strength
-        share = mean if trust.floored else min(seen, 0.9)
-        a, b = share * tried, (1.0 - share) * tried
-        likely = np.sort(betaln(a + yes, b + n - yes) - betaln(a, b))
+    for halvings in range(HALVINGS + 1):
+        tried = stage.benign_strength / 2.0**halvings
+        a, b = mean * tried, (1.0 - mean) * tried
+        likely = betaln(a + yes, b + n - yes) - betaln(a, b)
         # A hair's better fit does not count.
-        total = float(likely[trust.spared :].sum()) - PENALTY * rank
+        total = float(likely.sum() - likely.min(initial=0.0)) - PENALTY * halvings
         if total > best:
             best, strength = total, tried
     return mean * strength, (1.0 - mean) * strength

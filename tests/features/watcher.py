@@ -43,6 +43,7 @@ def lens(
         origin=np.zeros(width),
         slack=slacks(steps, np.zeros(width)),
         lattice=np.zeros(width),
+        missing=np.zeros(width),
         ends=np.tile(ends, (width, 1)),
         cells=np.tile([-1.0, 1.0], (width, 1)),
         coarse=np.tile(np.array([-1.0, 1.0], dtype=np.float32), (width, 1)),

@@ -10,9 +10,15 @@ from scipy.stats import norm
 
 from detector.features.observation import FLAGS, Probe, decode
 from detector.kit.compiled import compiled
-from detector.scoring.calibrate import CLIENTS, GROUPS, fit_beta, fit_nulls
+from detector.scoring.calibrate import (
+    GROUP_STRENGTHS,
+    HALVINGS,
+    fit_beta,
+    fit_groups,
+    fit_nulls,
+)
 from detector.scoring.evidence import LOG_E, RESTARTS, WIDTH, tail, weigh
-from detector.scoring.signs import SIGNS, SKIP, Stage
+from detector.scoring.signs import SIGNS, SKIP, Sign, Stage
 from detector.scoring.tables import (
     CEILING_MARGIN,
     LEAST_VOLUME_SPREAD,
@@ -29,7 +35,7 @@ NOTHING = np.zeros(0)
 # Signs of groups are trusted as far as groups are alike.
 ALIKE = np.repeat(np.arange(20), 100)
 OF_GROUPS = {
-    sign.name: fit_nulls(sign.stages, np.zeros(2000, dtype=np.int64), ALIKE, GROUPS)
+    sign.name: fit_groups(sign, np.zeros(2000, dtype=np.int64), ALIKE)
     for sign in SIGNS
     if sign.of_groups
 }
@@ -217,7 +223,7 @@ class TestNulls:
         for shares in (np.full(300, 0.1), rng.beta(0.05, 0.45, 300)):
             a, b = fit_beta(STAGE, trials, rng.binomial(64, shares).astype(float))
             ratio = (a + b) / STAGE.benign_strength
-            assert CLIENTS.strengths[-1] - 1e-9 <= ratio <= 1 + 1e-9
+            assert 1 / 2**HALVINGS - 1e-9 <= ratio <= 1 + 1e-9
 
     def test_clients_that_differ_more_give_less_strength(self) -> None:
         rng = np.random.default_rng(1)
@@ -235,17 +241,6 @@ class TestNulls:
         hits[:6] = 64.0
         assert sum(fit_beta(STAGE, trials, hits)) < sum(alone)
 
-    def test_groups_that_are_alike_narrow_what_is_expected_and_none_is_spared(self) -> None:
-        rng = np.random.default_rng(4)
-        trials = np.full(20, 150.0)
-        hits = rng.binomial(150, 0.1, 20).astype(float)
-        alike = fit_beta(STAGE, trials, hits, GROUPS)
-        assert sum(alike) == pytest.approx(GROUPS.strengths[0] * STAGE.benign_strength)
-        hits[0] = 140.0
-        apart = fit_beta(STAGE, trials, hits, GROUPS)
-        assert sum(apart) <= STAGE.benign_strength
-        assert apart[0] / sum(apart) > alike[0] / sum(alike)
-
     def test_parameters_are_positive_for_any_levels(self) -> None:
         rng = np.random.default_rng(2)
         owner = np.repeat(np.arange(30), 50)
@@ -253,3 +248,41 @@ class TestNulls:
             nulls = fit_nulls((STAGE, STAGE), levels.astype(np.int64), owner)
             assert len(nulls) == 4
             assert min(nulls) > 0
+
+
+class TestGroups:
+    """How sure a sign may be of what groups that come new do not show."""
+
+    SIGN = Sign("strange", lambda _: SKIP, (STAGE,), frozenset(), of_groups=True)
+
+    def fitted(self, *shares: float) -> tuple[float, float]:
+        rng = np.random.default_rng(0)
+        levels = np.concatenate([rng.random(150) < share for share in shares]).astype(np.int64)
+        a, b = fit_groups(self.SIGN, levels, np.repeat(np.arange(len(shares)), 150))
+        return a / (a + b), (a + b) / STAGE.benign_strength
+
+    def test_groups_that_are_alike_are_trusted_most(self) -> None:
+        mean, strength = self.fitted(*[0.05] * 20)
+        assert mean == pytest.approx(0.05, abs=0.02)
+        assert strength == pytest.approx(GROUP_STRENGTHS[0])
+
+    def test_showing_less_than_expected_takes_no_trust_away(self) -> None:
+        mean, strength = self.fitted(*[0.0] * 20)
+        assert mean == pytest.approx(STAGE.benign / 2, abs=0.02)
+        assert strength == pytest.approx(GROUP_STRENGTHS[0])
+
+    def test_one_odd_group_is_chance_and_two_are_not(self) -> None:
+        _, one = self.fitted(*[0.05] * 19, 0.9)
+        _, two = self.fitted(*[0.05] * 18, 0.9, 0.9)
+        assert one == pytest.approx(GROUP_STRENGTHS[0])
+        assert two <= 1.0
+
+    def test_the_odder_the_less_trust(self) -> None:
+        strengths = [self.fitted(*[0.05] * 16, *[odd] * 4)[1] for odd in (0.05, 0.4, 0.7, 1.0)]
+        assert strengths == pytest.approx(sorted(strengths, reverse=True))
+        assert strengths[0] > 2 * strengths[-1]
+
+    def test_without_groups_the_expected_is_kept(self) -> None:
+        nothing = np.zeros(0, dtype=np.int64)
+        a, b = fit_groups(self.SIGN, nothing, nothing)
+        assert (a / (a + b), a + b) == pytest.approx((STAGE.benign, STAGE.benign_strength))
