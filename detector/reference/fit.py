@@ -105,20 +105,11 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
     )
 
 
-def relearn(reference: Reference, folded: Floats, owner: NDArray[np.int64]) -> Reference:
-    """Return the reference with the picture of the inputs learnt from other (n, d) folded rows."""
+def relearn(reference: Reference, folded: Floats) -> Reference:
+    """Return the reference with its fields and relations learnt from other (n, d) folded rows."""
     fields = fit_fields(folded)
-    calibration, smallest, broken = _calibrate(folded, owner)
     relations = fit_relations(folded, fields)
-    return replace(
-        reference,
-        fields=fields,
-        precision=relations.precision,
-        limits=relations.limits,
-        broken=broken,
-        calibration=calibration,
-        smallest=smallest,
-    )
+    return replace(reference, fields=fields, precision=relations.precision, limits=relations.limits)
 
 
 def fit_relations(cells: Floats, fields: Fields) -> Relations:

@@ -37,8 +37,8 @@ class Newcomers:
 
     Attributes:
         rows: (m,) numbers of the rows that it is made of, in a random order.
-        cells: (m, d) what it sends, distinct rows.
-        reference: What is known when it comes.
+        cells: (m, d) what it sends.
+        reference: What is known when it comes: its fields and relations; the rest is that of all.
     """
 
     rows: NDArray[np.int64]
@@ -49,11 +49,13 @@ class Newcomers:
 def newcomers(reference: Reference, cells: Floats, owner: NDArray[np.int64]) -> Iterator[Newcomers]:
     """Make groups of (n, d) folded benign cells of the (n,) clients, deterministically."""
     kept = capped(owner)
+    kept = kept[:: 1 + len(kept) // MAX_POINTS]
     rng = np.random.default_rng(0)
     yield from _left_out(reference, cells, owner, kept, rng)
     for size in NOISE:
         rows = _some(cells, kept, rng)
-        yield Newcomers(rows, _noisy(cells[rows], reference.fields, size, rng), reference)
+        sent = _noisy(cells[rows], reference.fields, size, rng)
+        yield Newcomers(rows, sent, reference)
 
 
 def _left_out(
@@ -70,8 +72,7 @@ def _left_out(
         for part in _parts(points, count):
             if SMALLEST <= part.mean() <= LARGEST and _of_many(owner[kept[part]]):
                 rows, rest = _some(cells, kept[part], rng), kept[~part]
-                known = relearn(reference, cells[rest], owner[rest])
-                yield Newcomers(rows, cells[rows], known)
+                yield Newcomers(rows, cells[rows], relearn(reference, cells[rest]))
 
 
 def _some(cells: Floats, rows: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
@@ -98,11 +99,11 @@ def _of_many(owner: NDArray[np.int64]) -> bool:
 
 
 def _points(cells: Floats) -> Floats:
-    """Return (n, d) cells as points: z-scores, and a column for each category and for gaps.
+    """Return (n, d) cells as points: z-scores, and a column for each usual category and for gaps.
 
     Standard deviations, not quantiles: a flag that few set is what sets a group apart.
     """
-    columns = []
+    columns = [np.zeros(len(cells))]
     for column in cells.T:
         texts, gaps = column < CATEGORY_CEILING, np.isnan(column)
         numbers = np.where(texts | gaps, np.nan, column)
@@ -119,11 +120,9 @@ def _points(cells: Floats) -> Floats:
 
 def _parts(points: Floats, count: int) -> Iterator[NDArray[np.bool_]]:
     """Return (n,) masks of up to `count` clusters of the points."""
-    sample = points[:: 1 + len(points) // MAX_POINTS]
-    count = min(count, len(np.unique(sample, axis=0)))
+    count = min(count, len(np.unique(points, axis=0)))
     # More threads add in another order, and a reference must come out the same everywhere.
     with threadpool_limits(1):
-        model = KMeans(count, n_init=1, max_iter=25, random_state=0).fit(sample)
-        labels = model.predict(points)
+        labels = KMeans(count, n_init=1, max_iter=25, random_state=0).fit_predict(points)
     for number in range(count):
         yield labels == number

@@ -71,10 +71,7 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
     }
     tables = build_tables(signs, nulls, {}, empty, ScoringPolicy(), True)
     ceilings = {
-        sign.name: max(
-            _ceiling(of_each[s], owner, tables.stages[s], int(tables.counts[s]))
-            for of_each, owner in ((levels, log.owner), (strangers, groups.owner))
-        )
+        sign.name: _ceiling(levels[s], log.owner, tables.stages[s], int(tables.counts[s]))
         for s, sign in enumerate(signs)
     }
     reference = replace(reference, nulls=nulls, ceilings=ceilings)
@@ -96,13 +93,10 @@ class _Groups:
 
 def _groups(reference: Reference, log: BenignLog) -> _Groups:
     """Let every group come new to what was learnt without it."""
-    codes = [
-        _watch(group.reference, log.of(group)).codes
-        for group in newcomers(reference, log.cells, log.owner)
-    ]
+    made = list(newcomers(reference, log.cells, log.owner))
+    codes = [_watch(group.reference, log.of(group)).codes for group in made]
     sizes = [len(seen) for seen in codes]
-    owner = np.repeat(np.arange(len(codes)), sizes)
-    return _Groups(np.concatenate([np.zeros(0, dtype=np.int64), *codes]), owner)
+    return _Groups(np.concatenate(codes), np.repeat(np.arange(len(made)), sizes))
 
 
 def _with_distances(reference: Reference, distances: Floats) -> Reference:
@@ -128,7 +122,7 @@ def _ceiling(
         rows = np.flatnonzero(owner == client)
         reached = [weigh(state, int(level), stages, count) for level in levels[rows]]
         highest.append(max(reached))
-    return max(float(np.sort(highest)[-2:][0]), 0.0) if highest else 0.0
+    return max(float(np.sort(highest)[-2:][0]), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +183,7 @@ def _trials(
 
 
 def _mean(stage: Stage, trials: Floats, hits: Floats) -> float:
-    """Return the mean share of clients, at least half of the expected one.
+    """Return the share of all queries of clients, at least half of the expected one.
 
     A reference that shows little does not hold everything that will come.
     """
@@ -204,13 +198,14 @@ def fit_groups(
     """Return Beta parameters a, b of each stage from what groups showed that came new.
 
     They show the very thing that is asked, so their strength may be more than expected: the most
-    with which their evidence stays within chance. One of n groups may well reach n (Ville 1939), so
-    the most conspicuous does not count.
+    with which their evidence stays within chance, or else the least. One of n groups may well reach
+    n (Ville 1939), so the most conspicuous does not count; one that stays together however the rows
+    are parted is there again.
     """
     means = [_mean(*seen) for seen in _trials(sign.stages, levels, owner)]
-    chance = float(np.log(max(len(np.unique(owner)), 1)))
+    chance = float(np.log(len(np.unique(owner))))
     null: tuple[float, ...] = ()
-    for multiple in GROUP_STRENGTHS if len(owner) else (1.0,):
+    for multiple in GROUP_STRENGTHS:
         null = tuple(
             share * multiple * stage.benign_strength
             for stage, mean in zip(sign.stages, means, strict=True)

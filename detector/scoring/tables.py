@@ -72,7 +72,8 @@ def build_tables(
 
     `nulls` holds Beta parameters by sign, two a stage, and `ceilings` the log evidence that benign
     clients were seen to reach, where a reference has spoken: the threshold stays `CEILING_MARGIN`
-    above it. Without a reference a sign that needs one never counts and the others must show more.
+    above it. Without a reference a sign that needs one never counts and the others must show more;
+    nor does one of groups of which the reference does not speak.
     """
     size = len(signs)
     stages = np.zeros((size, MAX_STAGES, STAGE_WIDTH))
@@ -83,6 +84,9 @@ def build_tables(
         counts[s] = len(sign.stages)
         stages[s, : counts[s]] = _stages(sign, nulls.get(sign.name, ()))
         thresholds[s] = max(thresholds[s], ceilings.get(sign.name, 0.0) + CEILING_MARGIN)
+        # How sure it may be nobody knows where the reference is of before it.
+        if sign.of_groups and sign.name not in nulls:
+            thresholds[s] = np.inf
         if not calibrated:
             thresholds[s] += np.inf if Need.REFERENCE in sign.needs else UNCALIBRATED_PENALTY
     return ScoringTables(_levels(tuple(signs)), stages, counts, thresholds, volume_scale(volumes))

@@ -81,4 +81,4 @@ def test_a_single_intruder_does_not_raise_a_ceiling() -> None:
     plain = learn(MODEL, interleave(streams))
     tainted = learn(MODEL, interleave([*streams, path_finding("eve", 40, 1)]))
     for name, ceiling in plain.ceilings.items():
-        assert tainted.ceilings[name] == pytest.approx(ceiling, abs=2.0)
+        assert tainted.ceilings[name] == pytest.approx(ceiling, abs=1.0)

@@ -53,6 +53,7 @@ def test_groups_are_distinct_rows_in_a_bounded_number() -> None:
     assert len(groups(False)) >= 8
     for group in groups(False):
         assert 0 < len(group.rows) <= ROWS_A_GROUP
+        np.testing.assert_array_equal(group.cells, cells[group.rows])
         assert len(np.unique(cells[group.rows], axis=0)) == len(group.rows)
 
 
@@ -89,6 +90,13 @@ def test_rows_of_one_client_are_no_group() -> None:
     reference, cells, _ = learnt(False)
     whose = np.arange(len(cells)) % GROUPS
     assert len(list(newcomers(reference, cells, whose))) == len(NOISE)
+
+
+def test_texts_that_are_all_different_make_no_groups_and_no_trouble() -> None:
+    texts = np.array([[category_code(f"{field} {row}") for field in "ab"] for row in range(800)])
+    owner = np.arange(800) % 40
+    reference = fit(MODEL, BenignRows(texts, ("a", "b"), owner, np.full(800, np.nan)))
+    assert len(list(newcomers(reference, texts, owner))) == len(NOISE)
 
 
 @pytest.mark.parametrize("same", [1, 3])

@@ -116,6 +116,12 @@ LEVELS = [
     ("margin", seen(Probe.NEAR, "low_margin"), SKIP),
     ("climb", seen(Probe.SYMMETRIC), 0),
     ("climb", seen(Probe.SYMMETRIC, "record"), 1),
+    ("relations", seen(Probe.FAR, "strange", "scattered"), 0),
+    ("relations", seen(Probe.FAR, "broken"), 1),
+    ("relations", seen(Probe.EQUAL_STEP, "broken", "shattered"), 1),
+    ("relations", seen(Probe.NEAR, "broken"), SKIP),
+    ("relations", seen(Probe.ONE_FIELD, "broken"), SKIP),
+    ("relations", seen(Probe.REPEAT, "broken"), SKIP),
     ("climb", seen(Probe.FAR, "off_grid", "record"), 1),
     ("climb", seen(Probe.FAR, "record"), SKIP),
 ]

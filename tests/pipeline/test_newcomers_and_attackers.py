@@ -1,0 +1,85 @@
+"""Whoever breaks relations only: new groups of clients, noisy instruments, made-up records."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from detector.events.model import PredictionEvent
+from detector.pipeline.learn import learn
+from detector.pipeline.watch import ModelWatch
+from detector.reference.picture import Reference
+from detector.scoring.finding import AttackClass
+from detector.scoring.tables import ScoringPolicy
+from tests.scoring.traffic import MODEL, event, interleave, located
+
+FIELDS, GROUPS, ASKED = 16, 8, 300
+NEW = GROUPS - 1
+Rows = NDArray[np.float64]
+
+
+def records(groups: NDArray[np.int64], rng: Generator) -> Rows:
+    """Whole numbers that all follow two hidden ones, loosely; groups differ in those."""
+    fixed = np.random.default_rng(17)
+    mixing, centres = fixed.normal(size=(2, FIELDS)), fixed.normal(size=(GROUPS, 2))
+    hidden = centres[groups] + rng.normal(size=(len(groups), 2))
+    rows: Rows = np.round(
+        100 + 20 * (hidden @ mixing + 0.4 * rng.normal(size=(len(groups), FIELDS)))
+    )
+    return rows
+
+
+def client(name: str, rows: Rows) -> list[PredictionEvent]:
+    return [
+        event(name, i, {f"field-{j}": int(value) for j, value in enumerate(row)})
+        for i, row in enumerate(rows)
+    ]
+
+
+def usual(n: int, rng: Generator) -> Rows:
+    return records(rng.integers(NEW, size=n), rng)
+
+
+def made_up(n: int, rng: Generator) -> Rows:
+    """Records with four fields of another one each."""
+    rows, others = usual(n, rng), usual(n, rng)
+    rows[:, :4] = others[:, :4]
+    return rows
+
+
+@cache
+def reference() -> Reference:
+    streams = [client(f"benign-{k}", usual(80, np.random.default_rng(k))) for k in range(40)]
+    return learn(MODEL, interleave(streams))
+
+
+def suspected(rows: Rows, against: Reference) -> bool:
+    watch = ModelWatch(MODEL, against, ScoringPolicy(), 8)
+    events = located(client("someone", rows))
+    found = [watch.process(events[i : i + 50]).findings for i in range(0, len(events), 50)]
+    return any(f.attack_class is not AttackClass.ANOMALY for part in found for _, f in part)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_made_up_records_are_found_by_their_relations_alone(seed: int) -> None:
+    rows = made_up(ASKED, np.random.default_rng(100 + seed))
+    nulls = {name: null for name, null in reference().nulls.items() if name != "relations"}
+    assert suspected(rows, reference())
+    assert not suspected(rows, replace(reference(), nulls=nulls))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_group_that_the_reference_lacks_is_not_suspected(seed: int) -> None:
+    rows = records(np.full(ASKED, NEW), np.random.default_rng(200 + seed))
+    assert not suspected(rows, reference())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_client_that_measures_badly_is_not_suspected(seed: int) -> None:
+    rng = np.random.default_rng(300 + seed)
+    rows = usual(ASKED, rng)
+    noisy = np.round(rows + 0.1 * 50 * rng.normal(size=rows.shape))
+    assert not suspected(noisy, reference())
