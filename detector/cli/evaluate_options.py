@@ -35,7 +35,8 @@ SplitOption = Annotated[
 Only = Annotated[
     str,
     typer.Option(
-        metavar="WORDS", help="Only these deployments, variants, techniques or benign kinds."
+        metavar="WORDS",
+        help="Only these deployments, variants, techniques or benign kinds, separated by commas.",
     ),
 ]
 Size = Annotated[
