@@ -35,6 +35,7 @@ RESIDUAL_SHARE = 0.98
 MIN_USUAL = 40
 MAX_ROWS_A_CLIENT = 400
 MAX_CALIBRATION_ROWS = 8192
+MAX_POINTS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +165,15 @@ def _cells(folded: Floats, fields: Fields) -> Floats:
     """Return the centres of a partition of the input space into up to `CELLS` cells."""
     points = numbers_of(scaled(folded, fields))
     distinct = len(np.unique(points[: CELLS * 20], axis=0))
-    k = min(CELLS, distinct)
+    model = clustered(points[:: 1 + len(points) // MAX_POINTS], min(CELLS, distinct))
+    return np.ascontiguousarray(model.cluster_centers_)
+
+
+def clustered(points: Floats, count: int) -> KMeans:
+    """Return a partition of (n, d) points, of which at least `count` are distinct."""
     # More threads add in another order, and a reference must come out the same everywhere.
     with threadpool_limits(1):
-        model = KMeans(k, n_init=1, max_iter=25, random_state=0)
-        model.fit(points[:: 1 + len(points) // 8192])
-    return np.ascontiguousarray(model.cluster_centers_)
+        return KMeans(count, n_init=1, max_iter=25, random_state=0).fit(points)
 
 
 def _low_margin(rows: BenignRows) -> float:

@@ -13,18 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
 from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.reference.fields import Fields
-from detector.reference.fit import capped, relearn
+from detector.reference.fit import MAX_POINTS, capped, clustered, relearn
 from detector.reference.picture import Reference
 from detector.reference.units import LIMIT
 
 PARTITIONS = (8, 16)
 SMALLEST, LARGEST = 0.015, 0.6
-MAX_POINTS = 8192
 MIN_CLIENTS, MOST_OF_ONE = 3, 0.5
 ROWS_A_GROUP = 320
 # In shares of the distance between the fields' 10% and 90% quantiles.
@@ -52,8 +49,9 @@ def newcomers(reference: Reference, cells: Floats, owner: NDArray[np.int64]) -> 
     kept = kept[:: 1 + len(kept) // MAX_POINTS]
     rng = np.random.default_rng(0)
     yield from _left_out(reference, cells, owner, kept, rng)
+    distinct = _distinct(cells, kept)
     for size in NOISE:
-        rows = _some(cells, kept, rng)
+        rows = rng.permutation(distinct)[:ROWS_A_GROUP]
         sent = _noisy(cells[rows], reference.fields, size, rng)
         yield Newcomers(rows, sent, reference)
 
@@ -71,14 +69,14 @@ def _left_out(
     for count in PARTITIONS:
         for part in _parts(points, count):
             if SMALLEST <= part.mean() <= LARGEST and _of_many(owner[kept[part]]):
-                rows, rest = _some(cells, kept[part], rng), kept[~part]
-                yield Newcomers(rows, cells[rows], relearn(reference, cells[rest]))
+                rows = rng.permutation(_distinct(cells, kept[part]))[:ROWS_A_GROUP]
+                yield Newcomers(rows, cells[rows], relearn(reference, cells[kept[~part]]))
 
 
-def _some(cells: Floats, rows: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
-    """Return at most `ROWS_A_GROUP` of these rows that are distinct."""
+def _distinct(cells: Floats, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first of each of these rows that are equal; rows with gaps are all different."""
     _, first = np.unique(cells[rows], axis=0, return_index=True)
-    return rng.permutation(rows[np.sort(first)])[:ROWS_A_GROUP]
+    return rows[np.sort(first)]
 
 
 def _noisy(cells: Floats, fields: Fields, size: float, rng: Generator) -> Floats:
@@ -120,9 +118,6 @@ def _points(cells: Floats) -> Floats:
 
 def _parts(points: Floats, count: int) -> Iterator[NDArray[np.bool_]]:
     """Return (n,) masks of up to `count` clusters of the points."""
-    count = min(count, len(np.unique(points, axis=0)))
-    # More threads add in another order, and a reference must come out the same everywhere.
-    with threadpool_limits(1):
-        labels = KMeans(count, n_init=1, max_iter=25, random_state=0).fit_predict(points)
-    for number in range(count):
-        yield labels == number
+    model = clustered(points, min(count, len(np.unique(points, axis=0))))
+    for number in range(model.n_clusters):
+        yield model.labels_ == number

@@ -147,7 +147,7 @@ def _manifold(seen: Observation) -> int:
 
 def _relations(seen: Observation) -> int:
     """Among unrelated queries: relations between fields are broken."""
-    return SKIP if seen.probe in _CLOSE or seen.probe is Probe.REPEAT else int(seen.broken)
+    return min(_manifold(seen), 1)
 
 
 def _off_grid(seen: Observation) -> int:
