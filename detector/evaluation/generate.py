@@ -21,6 +21,7 @@ from detector.evaluation.attacks.attack import SLOW, WEEK, Attack
 from detector.evaluation.datasets import Coded, Dataset
 from detector.evaluation.models import Target
 from detector.evaluation.population import SMALL_POOL, Population
+from detector.evaluation.space import Space
 from detector.evaluation.splits import (
     DEPLOYMENTS,
     SEEDS,
@@ -153,14 +154,16 @@ def benign_streams(
 def attack_streams(
     service: Service, attacks: Sequence[Attack], size: Size, seed: int
 ) -> Iterator[Stream]:
-    """Run every attack that the model's output form allows."""
+    """Run every attack that works with the model's answers and inputs."""
+    target = service.target
+    space = Space(target.dataset, strict=target.strict)
     for number, attack in enumerate(attacks):
-        if service.target.form not in attack.forms:
+        if not attack.works(target.form, space):
             continue
         for i in range(size.streams_per_attack):
-            rng = _rng(service.target, attack.name, seed, i)
+            rng = _rng(target, attack.name, seed, i)
             share = 0.0 if attack.is_volume else size.shares[(number + i) % len(size.shares)]
-            who = client_id(seed, service.target.model_id, attack.name, i)
+            who = client_id(seed, target.model_id, attack.name, i)
             budget = attack.queries(size.max_queries)
             pace = SLOW if size.slow else None
             yield attack_stream(service, who, attack, budget, share, rng, pace=pace)

@@ -31,8 +31,9 @@ MIDPOINT_TOLERANCE = 0.02
 # Of fewer steps, too few values could be chosen for the choice to tell.
 MANY_STEPS = 8.0
 FEW_VALUES = 4
-# A field that benign queries leave out so often is no search's when it is left out.
-USUAL_GAPS = 0.02
+# A field that benign queries leave out so often is no search's when it is left out: whoever tries
+# a field's usual values leaves it out now and then too.
+USUAL_GAPS = 0.001
 COARSE = 0.005
 # A reference knows the ranges that an attacker steps by only nearly.
 SAME_PART = 0.04

@@ -14,15 +14,21 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.events.batch import Floats
 from detector.reference.fields import Fields
-from detector.reference.fit import MAX_POINTS, capped, clustered, relearn
+from detector.reference.fit import clustered, relearn
 from detector.reference.picture import Reference
-from detector.reference.units import LIMIT
+from detector.reference.samples import (
+    USUAL,
+    distinct_rows,
+    moved,
+    of_many,
+    points,
+    usual_rows,
+)
 
 PARTITIONS = (8, 16)
-SMALLEST, LARGEST = 0.015, 0.6
-MIN_CLIENTS, MOST_OF_ONE = 3, 0.5
+LARGEST = 0.6
 ROWS_A_GROUP = 320
 # In shares of the distance between the fields' 10% and 90% quantiles.
 NOISE = (0.05, 0.1, 0.2)
@@ -45,11 +51,10 @@ class Newcomers:
 
 def newcomers(reference: Reference, cells: Floats, owner: NDArray[np.int64]) -> Iterator[Newcomers]:
     """Make groups of (n, d) folded benign cells of the (n,) clients, deterministically."""
-    kept = capped(owner)
-    kept = kept[:: 1 + len(kept) // MAX_POINTS]
+    kept = usual_rows(owner)
     rng = np.random.default_rng(0)
     yield from _left_out(reference, cells, owner, kept, rng)
-    distinct = _distinct(cells, kept)
+    distinct = distinct_rows(cells, kept)
     for size in NOISE:
         rows = rng.permutation(distinct)[:ROWS_A_GROUP]
         sent = _noisy(cells[rows], reference.fields, size, rng)
@@ -65,59 +70,21 @@ def _left_out(
     Parts are clusters of the rows, of several sizes. What is too small, holds most of the rows or
     is mostly one client's is no group: an intruder must not say how groups differ.
     """
-    points = _points(cells[kept])
+    places = points(cells[kept])
     for count in PARTITIONS:
-        for part in _parts(points, count):
-            if SMALLEST <= part.mean() <= LARGEST and _of_many(owner[kept[part]]):
-                rows = rng.permutation(_distinct(cells, kept[part]))[:ROWS_A_GROUP]
+        for part in _parts(places, count):
+            if USUAL <= part.mean() <= LARGEST and of_many(owner[kept[part]]):
+                rows = rng.permutation(distinct_rows(cells, kept[part]))[:ROWS_A_GROUP]
                 yield Newcomers(rows, cells[rows], relearn(reference, cells[kept[~part]]))
 
 
-def _distinct(cells: Floats, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the first of each of these rows that are equal; rows with gaps are all different."""
-    _, first = np.unique(cells[rows], axis=0, return_index=True)
-    return rows[np.sort(first)]
-
-
 def _noisy(cells: Floats, fields: Fields, size: float, rng: Generator) -> Floats:
-    """Return (m, d) cells with normal noise in the numbers, on the fields' grids and ranges."""
-    moved = cells + size * fields.scale * rng.standard_normal(cells.shape)
-    step = np.where(fields.grid > 0.0, fields.grid, 1.0)
-    snapped = fields.origin + np.round((moved - fields.origin) / step) * step
-    moved = np.where(fields.grid > 0.0, snapped, moved)
-    low, high = fields.knots[:, 0], fields.knots[:, -1]
-    numbers = (cells >= CATEGORY_CEILING) & np.isfinite(low)
-    return np.where(numbers, np.clip(moved, low, high), cells)
+    """Return (m, d) cells with normal noise in the numbers."""
+    return moved(cells, size * fields.scale * rng.standard_normal(cells.shape), fields)
 
 
-def _of_many(owner: NDArray[np.int64]) -> bool:
-    """Return whether rows of these clients are those of a group."""
-    _, counts = np.unique(owner, return_counts=True)
-    return len(counts) >= MIN_CLIENTS and bool(counts.max() <= MOST_OF_ONE * counts.sum())
-
-
-def _points(cells: Floats) -> Floats:
-    """Return (n, d) cells as points: z-scores, and a column for each usual category and for gaps.
-
-    Standard deviations, not quantiles: a flag that few set is what sets a group apart.
-    """
-    columns = [np.zeros(len(cells))]
-    for column in cells.T:
-        texts, gaps = column < CATEGORY_CEILING, np.isnan(column)
-        numbers = np.where(texts | gaps, np.nan, column)
-        if not np.isnan(numbers).all():
-            spread = float(np.nanstd(numbers))
-            scores = (numbers - np.nanmean(numbers)) / (spread if spread > 0.0 else 1.0)
-            columns.append(np.clip(np.nan_to_num(scores), -LIMIT, LIMIT))
-        found, counts = np.unique(column[texts], return_counts=True)
-        columns += [column == code for code in found[counts >= SMALLEST * len(column)]]
-        if gaps.any():
-            columns.append(gaps)
-    return np.column_stack(columns).astype(np.float64)
-
-
-def _parts(points: Floats, count: int) -> Iterator[NDArray[np.bool_]]:
-    """Return (n,) masks of up to `count` clusters of the points."""
-    model = clustered(points, min(count, len(np.unique(points, axis=0))))
+def _parts(places: Floats, count: int) -> Iterator[NDArray[np.bool_]]:
+    """Return (n,) masks of up to `count` clusters of the places."""
+    model = clustered(places, min(count, len(np.unique(places, axis=0))))
     for number in range(model.n_clusters):
         yield model.labels_ == number

@@ -24,6 +24,7 @@ from detector.reference.fields import KNOTS, Fields
 MEASURES = 3
 BROKEN = 3  # the column of the count of broken fields
 RARE_BITS = 5.0
+UNUSUAL_GAPS = 0.001
 SUPPORT_SLACK = 0.02
 NORMAL_TABLE = ndtri((np.arange(KNOTS) + 0.5) / KNOTS)
 
@@ -96,6 +97,15 @@ def _rarity(x: float, codes: Any, rarity: Any) -> float:
 
 
 @borrowing
+def _told(row: Any, column: int, categories: Any, rarity: Any) -> bool:
+    """Return whether an earlier field of the row holds the same text, as rarely."""
+    for k in range(column):
+        if row[k] == row[column] and _rarity(row[k], categories[k], rarity[k]) > RARE_BITS:
+            return True
+    return False
+
+
+@borrowing
 def _apply(columns: Any, scores: Any, out: Any) -> None:
     """Fill out (d,) with the matrix of these columns (d, d) times the scores (d,)."""
     out[:] = 0.0
@@ -112,7 +122,8 @@ def measures(
     """Fill out (n, 4); `f` is (knots, scale, missing, categories, rarity, limits).
 
     A number is broken when its residual, given all other fields, is beyond its limit; a category
-    when it is rare; a gap when there are none in benign rows.
+    when it is rare; a gap when there are none in benign rows. Rare fields that say the same are
+    broken once: a record of which little is known says so in many.
     """
     knots, scale, missing, categories, rarity, limits = f
     n, d = cells.shape
@@ -123,15 +134,17 @@ def measures(
         beyond = 0.0
         rare = 0.0
         broken = 0.0
+        gap = 0.0
         for j in range(d):
             x = cells[i, j]
             if np.isnan(x):
-                beyond += 1.0 if missing[j] < 0.001 else 0.0
-                broken += missing[j] < 0.001
+                unusual = missing[j] < UNUSUAL_GAPS
+                beyond += unusual
+                gap = max(gap, unusual)
             elif x < ceiling:
                 bits = _rarity(x, categories[j], rarity[j])
                 rare += bits
-                broken += bits > RARE_BITS
+                broken += bits > RARE_BITS and not _told(cells[i], j, categories, rarity)
             elif np.isnan(knots[j, 0]):
                 beyond += 1.0
             else:
@@ -147,7 +160,7 @@ def measures(
         out[i, 0] = beyond
         out[i, 1] = total
         out[i, 2] = rare
-        out[i, 3] = broken
+        out[i, 3] = broken + gap
 
 
 @borrowing

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln
 
-from detector.events.batch import Floats
+from detector.events.batch import NO_LABEL, Floats
 from detector.features.lens import make_lens, view_cells
 from detector.features.observe import MIN_COMPANY, observe
 from detector.features.state import ClientTable, Stat
 from detector.features.view import RowView
+from detector.reference.habits import Habit, habits
 from detector.reference.newcomers import Newcomers, newcomers
 from detector.reference.picture import Reference
 from detector.scoring.evidence import WIDTH, weigh
@@ -48,10 +49,24 @@ class BenignLog:
 
     def of(self, group: Newcomers) -> "BenignLog":
         """Return a group as one client's life, with the answers to the rows it is made of."""
-        rows, cells = group.rows, np.ascontiguousarray(group.cells)
+        owner = np.zeros(len(group.rows), dtype=np.int64)
+        return self._made(group.rows, group.cells, owner, group.reference)
+
+    def working(self, habit: Habit, reference: Reference) -> "BenignLog":
+        """Return clients with a habit, with the answers to rows that are sent as they are."""
+        made = self._made(habit.rows, habit.cells, habit.owner, reference)
+        made.labels[habit.changed] = NO_LABEL
+        made.scores[habit.changed] = np.nan
+        made.margins[habit.changed] = np.nan
+        return made
+
+    def _made(
+        self, rows: NDArray[np.int64], cells: Floats, owner: NDArray[np.int64], reference: Reference
+    ) -> "BenignLog":
+        cells = np.ascontiguousarray(cells)
         return BenignLog(
-            view_cells(cells, group.reference), cells, self.labels[rows], self.scores[rows],
-            self.margins[rows], np.sort(self.time_ms[rows]), np.zeros(len(rows), dtype=np.int64),
+            view_cells(cells, reference), cells, self.labels[rows], self.scores[rows],
+            self.margins[rows], np.sort(self.time_ms[rows]), owner,
         )  # fmt: skip
 
 
@@ -70,33 +85,46 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
         for s, sign in enumerate(signs)
     }
     tables = build_tables(signs, nulls, {}, empty, ScoringPolicy(), True)
-    ceilings = {
-        sign.name: _ceiling(levels[s], log.owner, tables.stages[s], int(tables.counts[s]))
-        for s, sign in enumerate(signs)
-    }
+    made = list(_habits(reference, log))
+    ceilings = {}
+    for s, sign in enumerate(signs):
+        asked = tables.stages[s], int(tables.counts[s])
+        # One client of the log may be an intruder; what was made of many clients' rows is none.
+        ceilings[sign.name] = _ceiling(levels[s], log.owner, *asked, spared=1)
+        # Signs of groups have been held against what was made for them.
+        for habit in () if sign.of_groups else made:
+            reached = _ceiling(unjudged[s, habit.codes], habit.owner, *asked, spared=0)
+            ceilings[sign.name] = max(ceilings[sign.name], reached)
     reference = replace(reference, nulls=nulls, ceilings=ceilings)
     return planted(replace(reference, volumes=seen.volumes, vectors=seen.vectors))
 
 
 @dataclass(frozen=True, slots=True)
-class _Groups:
-    """Queries of groups that the reference lacks, each as one client.
+class _Made:
+    """Queries of clients.
 
     Attributes:
         codes: (n,) what the kernel saw.
-        owner: (n,) number of the group.
+        owner: (n,) number of the client.
     """
 
     codes: NDArray[np.int64]
     owner: NDArray[np.int64]
 
 
-def _groups(reference: Reference, log: BenignLog) -> _Groups:
-    """Let every group come new to what was learnt without it."""
+def _groups(reference: Reference, log: BenignLog) -> _Made:
+    """Let every group come new to what was learnt without it, as one client."""
     made = list(newcomers(reference, log.cells, log.owner))
     codes = [_watch(group.reference, log.of(group)).codes for group in made]
     sizes = [len(seen) for seen in codes]
-    return _Groups(np.concatenate(codes), np.repeat(np.arange(len(made)), sizes))
+    return _Made(np.concatenate(codes), np.repeat(np.arange(len(made)), sizes))
+
+
+def _habits(reference: Reference, log: BenignLog) -> Iterator[_Made]:
+    """Let clients with every habit come to what was learnt."""
+    for habit in habits(reference.fields, log.cells, log.owner):
+        seen = _watch(reference, log.working(habit, reference))
+        yield _Made(seen.codes, habit.owner)
 
 
 def _with_distances(reference: Reference, distances: Floats) -> Reference:
@@ -109,12 +137,11 @@ def _with_distances(reference: Reference, distances: Floats) -> Reference:
 
 
 def _ceiling(
-    levels: NDArray[np.int64], owner: NDArray[np.int64], stages: Floats, count: int
+    levels: NDArray[np.int64], owner: NDArray[np.int64], stages: Floats, count: int, *, spared: int
 ) -> float:
-    """Return the log evidence that the second most conspicuous benign client reached.
+    """Return the log evidence that clients reached, without so many of the most conspicuous.
 
-    The most conspicuous one does not count: a single intruder in the reference must not be able to
-    raise the threshold for all.
+    A single intruder in the reference must not be able to raise the threshold for all.
     """
     highest = []
     for client in np.unique(owner):
@@ -122,7 +149,7 @@ def _ceiling(
         rows = np.flatnonzero(owner == client)
         reached = [weigh(state, int(level), stages, count) for level in levels[rows]]
         highest.append(max(reached))
-    return max(float(np.sort(highest)[-2:][0]), 0.0)
+    return max(float(np.sort(highest)[-1 - spared :][0]), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +239,8 @@ def fit_groups(
             for share in (mean, 1.0 - mean)
         )
         tables = build_tables((sign,), {sign.name: null}, {}, np.zeros(0), ScoringPolicy(), True)
-        if _ceiling(levels, owner, tables.stages[0], int(tables.counts[0])) <= chance:
+        asked = tables.stages[0], int(tables.counts[0])
+        if _ceiling(levels, owner, *asked, spared=1) <= chance:
             break
     return null
 

@@ -218,6 +218,25 @@ def test_attacks_and_benign_clients_run_against_the_user_s_model(
     assert {o.label for o in outcomes if o.role is Role.BENIGN} == {"regular", "retry"}
 
 
+def test_a_model_of_categories_alone_meets_the_attacks_that_need_no_numbers() -> None:
+    colours, sizes = ["red", "green", "blue"], ["s", "m", "l", "xl"]
+    picks = RNG.integers([3, 4, 3, 4], size=(400, 4))
+    rows = [
+        {"features": [colours[a], sizes[b], colours[c], sizes[d]]} for a, b, c, d in picks.tolist()
+    ]
+
+    def red_or_large(cells: Coded) -> list[str]:
+        return ["yes" if row[0] == 2 or row[1] == 0 else "no" for row in cells]
+
+    asked_for = ("uniform", "sweep", "augmentation_fields", "simba", "square", "neighbourhood")
+    orders = Orders(LOAD, (*asked_for, "regular"), 0, 100_000, rivals=False)
+    outcomes, whole = red_team(own_dataset(events(rows)), red_or_large, orders, PRODUCT)
+    assert whole
+    # The others change numbers by little, and the model takes none.
+    variants = {o.label for o in outcomes if o.role is Role.PURE}
+    assert variants == {"uniform", "sweep"}
+
+
 def test_a_spent_budget_leaves_what_was_seen(wine: Dataset, predict: Predict) -> None:
     orders = Orders(LOAD, ("regular", "path_finding", "uniform"), 0, 5000, rivals=False)
     outcomes, whole = red_team(wine, predict, orders, PRODUCT)

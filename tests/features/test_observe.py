@@ -75,12 +75,13 @@ class TestOneField:
         for field in range(4):
             assert client.ask(self.change(GAP, field)).probe is Probe.ONE_FIELD_SEARCH
 
-    def test_leaving_a_field_out_that_is_often_left_out_is_none(self) -> None:
-        usual = lens(4)._replace(missing=np.array([0.3, 0.001, 0.0, 0.0]))
+    def test_leaving_a_field_out_that_is_left_out_now_and_then_is_none(self) -> None:
+        usual = lens(4)._replace(missing=np.array([0.3, 0.005, 0.0005, 0.0]))
         client = Watcher(usual)
         client.ask(self.base)
         assert client.ask(self.change(GAP)).probe is Probe.ONE_FIELD_CHOICE
-        assert client.ask(self.change(GAP, 1)).probe is Probe.ONE_FIELD_SEARCH
+        assert client.ask(self.change(GAP, 1)).probe is Probe.ONE_FIELD_CHOICE
+        assert client.ask(self.change(GAP, 2)).probe is Probe.ONE_FIELD_SEARCH
 
     def test_bisection_of_the_range_passes_over_the_records_own_value(self) -> None:
         client = Watcher(lens(4))

@@ -8,6 +8,7 @@ from detector.scoring.grow import planted
 from detector.scoring.signs import SIGNS
 from tests.scoring.traffic import (
     MODEL,
+    Row,
     benign,
     benign_log,
     event,
@@ -76,9 +77,25 @@ def test_the_most_distinct_queries_a_day_of_every_client_are_learnt() -> None:
     assert learnt.volumes == pytest.approx(60.0, rel=0.05)
 
 
-def test_a_single_intruder_does_not_raise_a_ceiling() -> None:
+@pytest.mark.parametrize("queries", [40, 400])
+def test_a_single_intruder_does_not_raise_a_ceiling(queries: int) -> None:
     streams = [benign(f"benign-{k}", 40, k) for k in range(20)]
     plain = learn(MODEL, interleave(streams))
-    tainted = learn(MODEL, interleave([*streams, path_finding("eve", 40, 1)]))
+    tainted = learn(MODEL, interleave([*streams, path_finding("eve", queries, 1)]))
     for name, ceiling in plain.ceilings.items():
-        assert tainted.ceilings[name] == pytest.approx(ceiling, abs=1.0)
+        # What made-up clients reach varies with the rows that they are made of.
+        assert tainted.ceilings[name] <= ceiling + 2.0
+
+
+def test_where_records_differ_in_one_field_whoever_looks_at_a_few_is_reckoned_with() -> None:
+    """No client of the reference asks about a shop twice, but somebody may of one shop alone."""
+
+    def tour(client: int) -> list[Row]:
+        rng = np.random.default_rng(client)
+        return [
+            {"shop": f"s{k}", "region": k % 7, "size": k % 11, "loyalty": float(rng.random())}
+            for k in rng.permutation(60).tolist()
+        ]
+
+    streams = [[event(f"c{k}", i, row) for i, row in enumerate(tour(k))] for k in range(30)]
+    assert learn(MODEL, interleave(streams)).ceilings["one_field"] > 1.0

@@ -139,6 +139,16 @@ class TestBroken:
         levels = broken(fit(MODEL, rows_of(plain)), odd)
         assert (levels == 2).mean() < 0.01
 
+    @pytest.mark.parametrize("odd", [[category_code("unknown")] * 6, [GAP] * 6])
+    def test_what_many_fields_say_alike_is_said_once(self, odd: list[float]) -> None:
+        """A record of which little is known is no input made without the data."""
+        rng = np.random.default_rng(5)
+        learnt = fit(MODEL, rows_of(rng.choice(CODES, (4000, 8), p=[0.5, 0.47, 0.03])))
+        plain = rng.choice(CODES[:2], (200, 2))
+        assert not broken(learnt, np.hstack([np.full((200, 6), odd), plain])).any()
+        unlike = [category_code(f"unknown-{j}") for j in range(6)]
+        assert (broken(learnt, np.hstack([np.full((200, 6), unlike), plain])) > 0).all()
+
     def test_a_row_does_not_depend_on_its_neighbours(self, learnt: Reference) -> None:
         rows = np.concatenate([related(30, 35), np.random.default_rng(36).normal(size=(30, 12))])
         alone = np.concatenate([broken(learnt, rows[i : i + 1]) for i in range(60)])

@@ -14,6 +14,14 @@ from detector.scoring.finding import AttackClass
 
 ALL_FORMS = frozenset(OutputForm)
 SCORES = frozenset({OutputForm.TOP1, OutputForm.FULL})
+# Techniques that change numbers by little: where there are none, they would only repeat themselves.
+_BY_LITTLE = frozenset(
+    {
+        "functionally_equivalent", "jacobian_augmentation", "data_free", "confidence_ascent",
+        "sphere_sampling", "boundary_distance", "augmentation_bursts", "boundary_walk",
+        "coordinate_steps", "random_square", "score_descent", "few_fields",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,11 @@ class Attack:
     pool: int = 600
     pace: Pace | None = None
     is_volume: bool = False
+
+    def works(self, form: OutputForm, space: Space) -> bool:
+        """Return whether it can be run on a model with these answers and inputs."""
+        moves = len(space.numeric) > 0 or self.technique not in _BY_LITTLE
+        return form in self.forms and moves
 
     def queries(self, ceiling: int) -> int:
         """Return how many queries to make where other clients make at most `ceiling`."""

@@ -1,0 +1,128 @@
+"""Benign clients that look hostile, made of a reference's rows.
+
+Who works through a small part of the records, or tries other values in them, asks for inputs that
+are close to each other all day. How much that looks like probing depends on a model's fields: where
+few differ between records, all of it does. Few clients of a reference may work like that, or none,
+so their queries are made up.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from detector.events.batch import CATEGORY_CEILING, Floats
+from detector.reference.fields import Fields
+from detector.reference.samples import distinct_rows, moved, of_many, points, usual_rows
+
+CLIENTS, QUERIES = 24, 160
+MOST_CENTRES = 96
+COHORTS = (16, 48, 144)
+TRIED = (0.5, 0.9)
+# Of a measurement that wanders: how much of its deviation stays, how large shocks are in 10-90%
+# ranges, and how much of the way it goes.
+MEMORY, SHOCKS, WAY = (0.7, 0.98), (0.01, 0.05), (0.3, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """Clients that work alike: m queries in the order of their clients.
+
+    Attributes:
+        rows: (m,) numbers of the rows that the queries are made of.
+        cells: (m, d) what is sent.
+        changed: (m,) whether that is another input than the row's, of which no answer is known.
+        owner: (m,) number of the client.
+    """
+
+    rows: NDArray[np.int64]
+    cells: Floats
+    changed: NDArray[np.bool_]
+    owner: NDArray[np.int64]
+
+
+def habits(fields: Fields, cells: Floats, owner: NDArray[np.int64]) -> Iterator[Habit]:
+    """Make clients of (n, d) folded benign cells of the (n,) clients, deterministically.
+
+    Some ask for records of a neighbourhood, again and again, where it is not one client's own; some
+    try other values in one field, record after record; some in one or two fields, of the record or
+    of what was tried before; some send a measurement that wanders from one record to another.
+    """
+    kept, rng = usual_rows(owner), np.random.default_rng(0)
+    distinct = distinct_rows(cells, kept)
+    places = points(cells[distinct])
+    for size in COHORTS:
+        rows = _cohorts(distinct, owner, places, size, rng)
+        if len(rows):
+            yield _habit(rows, cells[rows], np.zeros(len(rows), dtype=np.bool_))
+    various = np.flatnonzero([len(np.unique(column)) > 1 for column in cells[distinct].T])
+    for most in (1, 2) if len(various) else ():
+        rows = rng.choice(kept, CLIENTS * QUERIES)
+        sent, changed = cells[rows], np.zeros(len(rows), dtype=np.bool_)
+        for life in np.split(np.arange(len(rows)), CLIENTS):
+            open_to = rng.choice(various, 1) if most == 1 else various
+            changed[life], sent[life] = _tries(sent[life], cells[kept], open_to, most, rng)
+        yield _habit(rows, sent, changed)
+    ends = rng.choice(kept, (CLIENTS, 2))
+    walks = [_wandering(cells[start], cells[end], fields, rng) for start, end in ends]
+    rows = np.repeat(ends[:, 0], QUERIES)
+    yield _habit(rows, np.concatenate(walks), np.ones(len(rows), dtype=np.bool_))
+
+
+def _habit(rows: NDArray[np.int64], cells: Floats, changed: NDArray[np.bool_]) -> Habit:
+    return Habit(rows, cells, changed, np.arange(len(rows)) // QUERIES)
+
+
+def _cohorts(
+    distinct: NDArray[np.int64], owner: NDArray[np.int64], places: Floats, size: int, rng: Generator
+) -> NDArray[np.int64]:
+    """Draw each client's rows from those next to one of them, where many ask for such rows.
+
+    Returns the rows of as many clients as there are neighbourhoods for, at most `CLIENTS`.
+    """
+    drawn: list[NDArray[np.int64]] = []
+    for centre in rng.permutation(len(distinct))[:MOST_CENTRES]:
+        apart = ((places - places[centre]) ** 2).sum(axis=1)
+        near = distinct[np.argsort(apart, kind="stable")[:size]]
+        if of_many(owner[near]) and len(drawn) < CLIENTS:
+            drawn.append(rng.choice(near, QUERIES))
+    return np.concatenate(drawn) if drawn else distinct[:0]
+
+
+def _tries(
+    records: Floats, values: Floats, open_to: NDArray[np.int64], most: int, rng: Generator
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Let a client try values of others in up to so many fields at a time.
+
+    Returns which of its (m, d) records give way to a try at the one before, and what is sent.
+    """
+    often, further = rng.uniform(*TRIED), rng.random() < 0.5
+    sent, changed = records.copy(), rng.random(len(records)) < often
+    changed[0] = False
+    base = records[0]
+    for i in range(1, len(records)):
+        if changed[i]:
+            count = min(int(rng.integers(1, most + 1)), len(open_to))
+            picked = rng.choice(open_to, count, replace=False)
+            sent[i] = base
+            sent[i, picked] = values[rng.integers(len(values), size=count), picked]
+        if further or not changed[i]:
+            base = sent[i]
+    return changed, sent
+
+
+def _wandering(start: Floats, end: Floats, fields: Fields, rng: Generator) -> Floats:
+    """Return (`QUERIES`, d) cells on the way between two (d,) records: a line and AR(1) noise.
+
+    Categories stay those of the start, gaps too.
+    """
+    memory = rng.uniform(*MEMORY)
+    shocks = rng.uniform(*SHOCKS) * fields.scale * rng.standard_normal((QUERIES, len(start)))
+    noise = np.zeros_like(shocks)
+    for i in range(1, QUERIES):
+        noise[i] = memory * noise[i - 1] + shocks[i]
+    both = (start >= CATEGORY_CEILING) & (end >= CATEGORY_CEILING)
+    way = np.where(both, end - start, 0.0) * np.linspace(0.0, rng.uniform(*WAY), QUERIES)[:, None]
+    return moved(np.tile(start, (QUERIES, 1)), way + noise, fields)
