@@ -48,6 +48,8 @@ class Reference:
         answers: Benign queries with their answers, to score surrogates on.
         events: How many events it was learnt from.
         clients: How many clients.
+        shattered: How many fields a row must break more than, lest it be one of a group that the
+            reference lacks; 0 where none were tried.
     """
 
     model: ModelKey
@@ -71,19 +73,25 @@ class Reference:
     answers: AnswerSample
     events: int
     clients: int
+    shattered: float = 0.0
+
+    def measure(self, cells: Floats) -> Floats:
+        """Return the (n, 4) measures of folded rows: three of strangeness, and broken fields."""
+        return strangeness(cells, self.fields, Relations(self.precision, self.limits))
 
     def judge(self, cells: Floats) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return for each folded row its conformal p-value of being benign, and how broken it is.
 
         That is 0, 1 when it breaks more relations between fields than benign rows do, and 2 when it
-        breaks half as many again and those of 11 in 20 fields.
+        breaks half as many again as these and as new groups do, in 11 of 20 fields at least.
         """
-        values = strangeness(cells, self.fields, Relations(self.precision, self.limits))
+        values = self.measure(cells)
         shares = p_values(values, self.calibration, self.smallest)
         fields = values[:, BROKEN]
         most = max(1.5 * self.broken, SHATTERED_SHARE * cells.shape[1])
         broken = fields > self.broken
-        return shares, broken.astype(np.int64) + (broken & (fields >= most))
+        shattered = broken & (fields >= most) & (fields > self.shattered)
+        return shares, broken.astype(np.int64) + shattered
 
     def to_bytes(self) -> bytes:
         """Return a self-describing, versioned encoding (MessagePack)."""
@@ -91,6 +99,8 @@ class Reference:
         # What references did not always keep is left out where it says nothing: digests stay.
         if not len(self.forest):
             del plain["forest"]
+        if not self.shattered:
+            del plain["shattered"]
         if not self.fields.origin.any():
             del plain["fields"]["origin"]
         return msgspec.msgpack.encode({"format": FORMAT, **plain})
@@ -103,6 +113,7 @@ class Reference:
             if plain.pop("format") != FORMAT:
                 raise ConfigurationError("the reference was written by another version: rebuild it")
             trees = _unpack(plain.pop("forest", None))
+            plain.setdefault("shattered", 0.0)
             values = {name: _unpack(plain[name]) for name in _FIELDS if name != "forest"}
             values["model"] = ModelKey(*values["model"])
             values["names"] = tuple(values["names"])

@@ -21,7 +21,8 @@ from detector.features.view import RowView
 from detector.reference.habits import Habit, habits
 from detector.reference.newcomers import Newcomers, newcomers
 from detector.reference.picture import Reference
-from detector.scoring.evidence import WIDTH, weigh
+from detector.reference.surprise import BROKEN
+from detector.scoring.evidence import summit
 from detector.scoring.grow import planted
 from detector.scoring.signs import Sign, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
@@ -29,6 +30,7 @@ from detector.scoring.tables import ScoringPolicy, build_tables
 HALVINGS, PENALTY = 2, 2.0
 # How much stronger than expected what groups show may be held, from the strongest on.
 GROUP_STRENGTHS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
+MOST_ROWS, HALF_MORE = 0.95, 1.5
 NEAR_SHARE = 0.35
 FAR_SHARE = 0.99
 MAX_DISTANCES = 64
@@ -73,8 +75,10 @@ class BenignLog:
 def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Reference:
     """Return the reference with all filled in that is about clients."""
     reference = _with_distances(reference, _watch(reference, log).distances)
+    strange = list(newcomers(reference, log.cells, log.owner))
+    reference = replace(reference, shattered=_most_broken(strange))
     seen = _watch(reference, log)
-    groups = _groups(reference, log)
+    groups = _groups(strange, log, reference.shattered)
     empty = np.zeros(0)
     unjudged = build_tables(signs, {}, {}, empty, ScoringPolicy(), True).levels
     levels, strangers = unjudged[:, seen.codes], unjudged[:, groups.codes]
@@ -112,12 +116,26 @@ class _Made:
     owner: NDArray[np.int64]
 
 
-def _groups(reference: Reference, log: BenignLog) -> _Made:
+def _most_broken(groups: Sequence[Newcomers]) -> float:
+    """Return half as many again as the rows of groups break, but for the oddest group and rows.
+
+    Groups of outliers break many relations too, and whoever counts fields must allow for them.
+    """
+    counts = [
+        np.quantile(group.reference.measure(group.cells)[:, BROKEN], MOST_ROWS, method="higher")
+        for group in groups
+    ]
+    return HALF_MORE * float(np.sort(counts)[-2:][0])
+
+
+def _groups(groups: Sequence[Newcomers], log: BenignLog, shattered: float) -> _Made:
     """Let every group come new to what was learnt without it, as one client."""
-    made = list(newcomers(reference, log.cells, log.owner))
-    codes = [_watch(group.reference, log.of(group)).codes for group in made]
+    codes = [
+        _watch(replace(group.reference, shattered=shattered), log.of(group)).codes
+        for group in groups
+    ]
     sizes = [len(seen) for seen in codes]
-    return _Made(np.concatenate(codes), np.repeat(np.arange(len(made)), sizes))
+    return _Made(np.concatenate(codes), np.repeat(np.arange(len(groups)), sizes))
 
 
 def _habits(reference: Reference, log: BenignLog) -> Iterator[_Made]:
@@ -143,12 +161,8 @@ def _ceiling(
 
     A single intruder in the reference must not be able to raise the threshold for all.
     """
-    highest = []
-    for client in np.unique(owner):
-        state = np.zeros(WIDTH, dtype=np.float32)
-        rows = np.flatnonzero(owner == client)
-        reached = [weigh(state, int(level), stages, count) for level in levels[rows]]
-        highest.append(max(reached))
+    clients = np.unique(owner)
+    highest = [summit(levels[owner == client], stages, count) for client in clients]
     return max(float(np.sort(highest)[-1 - spared :][0]), 0.0)
 
 

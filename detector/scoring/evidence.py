@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detector.features.block import fields_at
 from detector.features.observe import observe
 from detector.features.state import ClientRow, Stat
-from detector.kit.compiled import borrowing
+from detector.kit.compiled import borrowing, compiled
 from detector.kit.prefetch import prefetch_part
 from detector.reference.client_days import DAY_WIDTH, follow_day
 from detector.scoring.profiles import note
@@ -99,6 +99,16 @@ def weigh(state: Any, level: int, stages: Any, count: int) -> float:
     if level >= 0:
         learn(state, level, stages, count)
     return float(weighted(state))
+
+
+@compiled
+def summit(levels: Any, stages: Any, count: int) -> float:
+    """Return the highest weighted log e-value that a life of (n,) levels brings a sign to."""
+    state = np.zeros(WIDTH, dtype=np.float32)
+    highest = -np.inf
+    for i in range(len(levels)):
+        highest = max(highest, weigh(state, levels[i], stages, count))
+    return highest
 
 
 @borrowing

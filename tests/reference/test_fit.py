@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -138,6 +140,15 @@ class TestBroken:
         odd[:, 3] = 9.0
         levels = broken(fit(MODEL, rows_of(plain)), odd)
         assert (levels == 2).mean() < 0.01
+
+    def test_what_new_groups_break_does_not_shatter_a_row(self, learnt: Reference) -> None:
+        rng = np.random.default_rng(36)
+        shuffled = related(500, 37)
+        for column in shuffled.T:
+            rng.shuffle(column)
+        assert (broken(learnt, shuffled) == 2).mean() > 0.8
+        groups_do = replace(learnt, shattered=12.0)
+        assert (broken(groups_do, shuffled) == 1).mean() > 0.95
 
     @pytest.mark.parametrize("odd", [[category_code("unknown")] * 6, [GAP] * 6])
     def test_what_many_fields_say_alike_is_said_once(self, odd: list[float]) -> None:

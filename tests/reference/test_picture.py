@@ -146,9 +146,9 @@ def test_trees_of_an_even_number_of_nodes_are_refused() -> None:
 
 def test_what_former_versions_did_not_keep_is_not_written_where_it_says_nothing() -> None:
     """Digests name references in snapshots: those of stored references must stay."""
-    plain = replace(reference(), forest=NO_FOREST)
+    plain = replace(reference(), forest=NO_FOREST, shattered=0.0)
     assert not plain.fields.origin.any()
-    for word in (b"forest", b"origin"):
+    for word in (b"forest", b"origin", b"shattered"):
         assert word not in plain.to_bytes()
     back = Reference.from_bytes(plain.to_bytes())
     assert_same(plain, back)
@@ -160,6 +160,12 @@ def test_where_a_grid_begins_is_kept() -> None:
     moved = replace(reference(), fields=replace(fields, origin=fields.origin + 0.25))
     assert_same(moved, Reference.from_bytes(moved.to_bytes()))
     assert moved.digest() != reference().digest()
+
+
+def test_how_many_fields_new_groups_break_is_kept() -> None:
+    wider = replace(reference(), shattered=reference().shattered + 3.0)
+    assert_same(wider, Reference.from_bytes(wider.to_bytes()))
+    assert wider.digest() != reference().digest()
 
 
 def test_the_summary_tells_what_was_learnt() -> None:

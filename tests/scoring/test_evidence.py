@@ -1,7 +1,5 @@
 """The guarantee of the evidence, by simulation with fixed seeds."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from numpy.random import Generator
@@ -9,7 +7,6 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from detector.features.observation import FLAGS, Probe, decode
-from detector.kit.compiled import compiled
 from detector.scoring.calibrate import (
     GROUP_STRENGTHS,
     HALVINGS,
@@ -17,7 +14,7 @@ from detector.scoring.calibrate import (
     fit_groups,
     fit_nulls,
 )
-from detector.scoring.evidence import LOG_E, RESTARTS, WIDTH, tail, weigh
+from detector.scoring.evidence import LOG_E, RESTARTS, WIDTH, summit, tail, weigh
 from detector.scoring.signs import SIGNS, SKIP, Sign, Stage
 from detector.scoring.tables import (
     CEILING_MARGIN,
@@ -65,18 +62,9 @@ def follow(levels: NDArray[np.int64], s: int, state: NDArray[np.float32]) -> lis
     return [weigh(state, int(level), stages, count) for level in levels]
 
 
-@compiled
-def _peak(levels: Any, stages: Any, count: int) -> float:
-    state = np.zeros(WIDTH, dtype=np.float32)
-    highest = -np.inf
-    for level in levels:
-        highest = max(highest, weigh(state, level, stages, count))
-    return highest
-
-
 def peak(levels: NDArray[np.int64], s: int) -> float:
     """The most that a client of these levels ever shows."""
-    return float(_peak(levels, TABLES.stages[s], int(TABLES.counts[s])))
+    return float(summit(levels, TABLES.stages[s], int(TABLES.counts[s])))
 
 
 def draw(shares: NDArray[np.float64], n: int, rng: Generator) -> NDArray[np.int64]:
@@ -123,6 +111,12 @@ def test_an_ordinary_life_before_does_not_hide_an_attack(s: int) -> None:
     life = np.full(2000, SIGNS[s].level(ORDINARY), dtype=np.int64)
     attack = draw(np.full(TABLES.counts[s], 0.95), 300, rng)
     assert peak(np.concatenate([life, attack]), s) > TABLES.thresholds[s]
+
+
+@EACH
+def test_the_summit_is_the_most_that_was_shown(s: int) -> None:
+    levels = benign_client(s, np.random.default_rng(s))
+    assert peak(levels, s) == max(follow(levels, s, blank()))
 
 
 @EACH

@@ -31,13 +31,15 @@ def _query(
     chosen = attacker.rng.choice(len(pool), min(batch, len(pool)), replace=False)
     open_rows = np.ones(len(pool), dtype=bool)
     asked, labels = chosen[:0], np.empty(0, dtype=np.int64)
-    while len(chosen):
+    while True:
         open_rows[chosen] = False
         labels = np.concatenate([labels, attacker.oracle.ask(rows[chosen]).labels])
         asked = np.concatenate([asked, chosen])
         for surrogate in surrogates:
             surrogate.fit(pool[asked], labels)
         left = np.flatnonzero(open_rows)
+        if not len(left):
+            return
         chosen = left[np.argsort(-doubt(pool[left]), kind="stable")[:batch]]
 
 
