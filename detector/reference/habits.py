@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.reference.fields import Fields
-from detector.reference.samples import distinct_rows, moved, of_many, points, usual_rows
+from detector.reference.samples import alike, distinct_rows, moved, of_many, points, usual_rows
 
 # Evidence of one kind of query grows ever more slowly: longer lives bring little more.
 CLIENTS, QUERIES = 32, 480
@@ -58,15 +58,16 @@ def habits(fields: Fields, cells: Floats, owner: NDArray[np.int64]) -> Iterator[
         rows = _cohorts(distinct, owner, places, size, rng)
         if len(rows):
             yield _habit(rows, cells[rows], np.zeros(len(rows), dtype=np.bool_))
+    usual = alike(kept, owner, rng)
     various = np.flatnonzero([len(np.unique(column)) > 1 for column in cells[distinct].T])
     for most in (1, 2) if len(various) else ():
-        rows = rng.choice(kept, CLIENTS * QUERIES)
+        rows = rng.choice(usual, CLIENTS * QUERIES)
         sent, changed = cells[rows], np.zeros(len(rows), dtype=np.bool_)
         for life in np.split(np.arange(len(rows)), CLIENTS):
             open_to = rng.choice(various, 1) if most == 1 else various
-            changed[life], sent[life] = _tries(sent[life], cells[kept], open_to, most, rng)
+            changed[life], sent[life] = _tries(sent[life], cells[usual], open_to, most, rng)
         yield _habit(rows, sent, changed)
-    ends = rng.choice(kept, (CLIENTS, 2))
+    ends = rng.choice(usual, (CLIENTS, 2))
     walks = [_wandering(cells[start], cells[end], fields, rng) for start, end in ends]
     rows = np.repeat(ends[:, 0], QUERIES)
     yield _habit(rows, np.concatenate(walks), np.ones(len(rows), dtype=np.bool_))

@@ -1,6 +1,7 @@
 """A reference's rows as the stuff that other benign clients are made of."""
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, Floats
@@ -17,6 +18,20 @@ def usual_rows(owner: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return numbers of the (n,) clients' rows, of none and in all no more than is learnt from."""
     kept = capped(owner)
     return kept[:: 1 + len(kept) // MAX_POINTS]
+
+
+def alike(rows: NDArray[np.int64], owner: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
+    """Draw as many again of these rows, as many of one client as of another.
+
+    An intruder that asked more than others must not say more of what is usual.
+    """
+    clients = owner[rows]
+    drawn = np.empty_like(rows)
+    chosen = rng.choice(np.unique(clients), len(rows))
+    for client in np.unique(chosen):
+        theirs = chosen == client
+        drawn[theirs] = rng.choice(rows[clients == client], int(theirs.sum()))
+    return drawn
 
 
 def distinct_rows(cells: Floats, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -83,3 +83,11 @@ def test_a_client_that_measures_badly_is_not_suspected(seed: int) -> None:
     rows = usual(ASKED, rng)
     noisy = np.round(rows + 0.1 * 50 * rng.normal(size=rows.shape))
     assert not suspected(noisy, reference())
+
+
+def test_how_broken_new_groups_are_is_learnt_from_how_groups_differ() -> None:
+    alone = [
+        client(f"benign-{k}", records(np.zeros(80, dtype=np.int64), np.random.default_rng(k)))
+        for k in range(40)
+    ]
+    assert reference().shattered > learn(MODEL, interleave(alone)).shattered >= 1.5
