@@ -86,9 +86,11 @@ def _cohorts(
     """
     drawn: list[NDArray[np.int64]] = []
     for centre in rng.permutation(len(distinct))[:MOST_CENTRES]:
+        if len(drawn) == CLIENTS:
+            break
         apart = ((places - places[centre]) ** 2).sum(axis=1)
         near = distinct[np.argsort(apart, kind="stable")[:size]]
-        if of_many(owner[near]) and len(drawn) < CLIENTS:
+        if of_many(owner[near]):
             drawn.append(rng.choice(near, QUERIES))
     return np.concatenate(drawn) if drawn else distinct[:0]
 

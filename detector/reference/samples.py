@@ -15,7 +15,7 @@ MIN_CLIENTS, MOST_OF_ONE = 3, 0.5
 
 
 def usual_rows(owner: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return numbers of the (n,) clients' rows, of none and in all no more than is learnt from."""
+    """Return numbers of rows of the (n,) clients: no more of one or in all than is learnt from."""
     kept = capped(owner)
     return kept[:: 1 + len(kept) // MAX_POINTS]
 

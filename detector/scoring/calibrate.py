@@ -89,14 +89,14 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
         for s, sign in enumerate(signs)
     }
     tables = build_tables(signs, nulls, {}, empty, ScoringPolicy(), True)
-    made = list(_habits(reference, log))
+    habitual = list(_habits(reference, log))
     ceilings = {}
     for s, sign in enumerate(signs):
         asked = tables.stages[s], int(tables.counts[s])
         # One client of the log may be an intruder; what was made of many clients' rows is none.
         ceilings[sign.name] = _ceiling(levels[s], log.owner, *asked, spared=1)
         # Signs of groups have been held against what was made for them.
-        for habit in () if sign.of_groups else made:
+        for habit in () if sign.of_groups else habitual:
             reached = _ceiling(unjudged[s, habit.codes], habit.owner, *asked, spared=0)
             ceilings[sign.name] = max(ceilings[sign.name], reached)
     reference = replace(reference, nulls=nulls, ceilings=ceilings)
@@ -104,7 +104,7 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _Lives:
     """Queries of clients.
 
     Attributes:
@@ -128,21 +128,21 @@ def _most_broken(groups: Sequence[Newcomers]) -> float:
     return HALF_MORE * float(np.sort(counts)[-2:][0])
 
 
-def _groups(groups: Sequence[Newcomers], log: BenignLog, shattered: float) -> _Made:
+def _groups(groups: Sequence[Newcomers], log: BenignLog, shattered: float) -> _Lives:
     """Let every group come new to what was learnt without it, as one client."""
     codes = [
         _watch(replace(group.reference, shattered=shattered), log.of(group)).codes
         for group in groups
     ]
     sizes = [len(seen) for seen in codes]
-    return _Made(np.concatenate(codes), np.repeat(np.arange(len(groups)), sizes))
+    return _Lives(np.concatenate(codes), np.repeat(np.arange(len(groups)), sizes))
 
 
-def _habits(reference: Reference, log: BenignLog) -> Iterator[_Made]:
+def _habits(reference: Reference, log: BenignLog) -> Iterator[_Lives]:
     """Let clients with every habit come to what was learnt."""
     for habit in habits(reference.fields, log.cells, log.owner):
         seen = _watch(reference, log.working(habit, reference))
-        yield _Made(seen.codes, habit.owner)
+        yield _Lives(seen.codes, habit.owner)
 
 
 def _with_distances(reference: Reference, distances: Floats) -> Reference:
