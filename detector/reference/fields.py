@@ -9,6 +9,8 @@ from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.reference.grids import natural_grid
 
 KNOTS = 129
+# Of fewer gaps a field counts as never left out.
+NEVER_MISSING = 0.001
 MAX_CATEGORIES = 64
 
 

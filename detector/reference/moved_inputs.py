@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from detector.events.batch import Floats
-from detector.reference.fields import MAX_CATEGORIES, Fields
+from detector.reference.fields import MAX_CATEGORIES, NEVER_MISSING, Fields
 from detector.reference.held import (
     BODY,
     doublings,
@@ -20,7 +20,6 @@ from detector.reference.moves import Bounds, Move
 from detector.reference.picture import Reference
 from detector.reference.witnesses import Witnesses
 
-NEVER_MISSING = 0.001
 """Share of gaps below which a field counts as never missing, as the strangeness does."""
 
 

@@ -20,6 +20,7 @@ from detector.reference.surprise import BROKEN, MEASURES, Relations, p_values, s
 
 FORMAT = 2
 SHATTERED_SHARE = 0.55
+HALF_MORE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Reference:
         values = self.measure(cells)
         shares = p_values(values, self.calibration, self.smallest)
         fields = values[:, BROKEN]
-        most = max(1.5 * self.broken, SHATTERED_SHARE * cells.shape[1])
+        most = max(HALF_MORE * self.broken, SHATTERED_SHARE * cells.shape[1])
         broken = fields > self.broken
         shattered = broken & (fields >= most) & (fields > self.shattered)
         return shares, broken.astype(np.int64) + shattered

@@ -21,7 +21,7 @@ from detector.reference.held import held, held_beta, held_ratio, held_tail
 from detector.reference.moved_inputs import moved_inputs
 from detector.reference.moves import Bounds, DriftRefusedError, Move
 from detector.reference.picture import Reference
-from detector.reference.surprise import MEASURES, Relations, strangeness, tail_shares
+from detector.reference.surprise import MEASURES, tail_shares
 from detector.reference.witnesses import RecentRows, witnesses
 
 MAX_CALIBRATION_ROWS = 8192
@@ -98,8 +98,7 @@ def _strangeness(
     somebody sends, nor because a quiet day lacks rows that will come again.
     """
     stride = -(-len(recent.cells) // MAX_CALIBRATION_ROWS)
-    relations = Relations(moved.precision, moved.limits)
-    measured = strangeness(recent.cells[::stride], moved.fields, relations)[:, :MEASURES]
+    measured = moved.measure(recent.cells[::stride])[:, :MEASURES]
     calibration = np.sort(measured.T, axis=1)
     for base, factor in zip(bases, limits.tails, strict=True):
         slack = np.zeros(MEASURES)

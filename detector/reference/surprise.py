@@ -19,12 +19,11 @@ from scipy.special import ndtri
 
 from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.kit.compiled import borrowing, compiled
-from detector.reference.fields import KNOTS, Fields
+from detector.reference.fields import KNOTS, NEVER_MISSING, Fields
 
 MEASURES = 3
 BROKEN = 3  # the column of the count of broken fields
 RARE_BITS = 5.0
-UNUSUAL_GAPS = 0.001
 SUPPORT_SLACK = 0.02
 NORMAL_TABLE = ndtri((np.arange(KNOTS) + 0.5) / KNOTS)
 
@@ -138,7 +137,7 @@ def measures(
         for j in range(d):
             x = cells[i, j]
             if np.isnan(x):
-                unusual = missing[j] < UNUSUAL_GAPS
+                unusual = missing[j] < NEVER_MISSING
                 beyond += unusual
                 gap = max(gap, unusual)
             elif x < ceiling:

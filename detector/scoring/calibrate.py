@@ -20,7 +20,7 @@ from detector.features.state import ClientTable, Stat
 from detector.features.view import RowView
 from detector.reference.habits import Habit, habits
 from detector.reference.newcomers import Newcomers, newcomers
-from detector.reference.picture import Reference
+from detector.reference.picture import HALF_MORE, Reference
 from detector.reference.surprise import BROKEN
 from detector.scoring.evidence import summit
 from detector.scoring.grow import planted
@@ -30,7 +30,7 @@ from detector.scoring.tables import ScoringPolicy, build_tables
 HALVINGS, PENALTY = 2, 2.0
 # How much stronger than expected what groups show may be held, from the strongest on.
 GROUP_STRENGTHS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
-MOST_ROWS, HALF_MORE = 0.95, 1.5
+MOST_ROWS = 0.95
 NEAR_SHARE = 0.35
 FAR_SHARE = 0.99
 MAX_DISTANCES = 64
