@@ -15,7 +15,8 @@ from detector.reference.draw import draw_answers
 from detector.reference.fit import BenignRows, fit
 from detector.reference.picture import Reference
 from detector.reference.sketch import fold
-from detector.scoring.calibrate import BenignLog, calibrate
+from detector.scoring.calibrate import calibrate
+from detector.scoring.lives import BenignLog
 from detector.scoring.signs import SIGNS
 
 MIN_EVENTS = 200

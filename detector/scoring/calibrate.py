@@ -7,23 +7,19 @@ against.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln
 
-from detector.events.batch import NO_LABEL, Floats
-from detector.features.lens import make_lens, view_cells
-from detector.features.observe import MIN_COMPANY, observe
-from detector.features.state import ClientTable, Stat
-from detector.features.view import RowView
-from detector.reference.habits import Habit, habits
+from detector.events.batch import Floats
+from detector.reference.habits import habits
 from detector.reference.newcomers import Newcomers, newcomers
 from detector.reference.picture import HALF_MORE, Reference
 from detector.reference.surprise import BROKEN
 from detector.scoring.evidence import summit
 from detector.scoring.grow import planted
+from detector.scoring.lives import BenignLog, live
 from detector.scoring.signs import Sign, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
 
@@ -33,51 +29,15 @@ GROUP_STRENGTHS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
 MOST_ROWS = 0.95
 NEAR_SHARE = 0.35
 FAR_SHARE = 0.99
-MAX_DISTANCES = 64
 MIN_TRIALS = 8
-ROWS_AT_HAND = 1024
-PROFILE_QUERIES = (32, 64, 128, 256)
-
-
-class BenignLog:
-    """Benign events as the kernel takes them, rows of one client in their order."""
-
-    def __init__(
-        self, z: NDArray[np.float32], cells: Floats, labels: NDArray[np.int64], scores: Floats,
-        margins: Floats, time_ms: NDArray[np.int64], owner: NDArray[np.int64],
-    ) -> None:  # fmt: skip
-        self.z, self.cells, self.labels, self.scores = z, cells, labels, scores
-        self.margins, self.time_ms, self.owner = margins, time_ms, owner
-
-    def of(self, group: Newcomers) -> "BenignLog":
-        """Return a group as one client's life, with the answers to the rows it is made of."""
-        owner = np.zeros(len(group.rows), dtype=np.int64)
-        return self._made(group.rows, group.cells, owner, group.reference)
-
-    def working(self, habit: Habit, reference: Reference) -> "BenignLog":
-        """Return clients with a habit, with the answers to rows that are sent as they are."""
-        made = self._made(habit.rows, habit.cells, habit.owner, reference)
-        made.labels[habit.changed] = NO_LABEL
-        made.scores[habit.changed] = np.nan
-        made.margins[habit.changed] = np.nan
-        return made
-
-    def _made(
-        self, rows: NDArray[np.int64], cells: Floats, owner: NDArray[np.int64], reference: Reference
-    ) -> "BenignLog":
-        cells = np.ascontiguousarray(cells)
-        return BenignLog(
-            view_cells(cells, reference), cells, self.labels[rows], self.scores[rows],
-            self.margins[rows], np.sort(self.time_ms[rows]), owner,
-        )  # fmt: skip
 
 
 def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Reference:
     """Return the reference with all filled in that is about clients."""
-    reference = _with_distances(reference, _watch(reference, log).distances)
+    reference = _with_distances(reference, live(reference, log).distances)
     strange = list(newcomers(reference, log.cells, log.owner))
     reference = replace(reference, shattered=_most_broken(strange))
-    seen = _watch(reference, log)
+    seen = live(reference, log)
     groups = _groups(strange, log, reference.shattered)
     empty = np.zeros(0)
     unjudged = build_tables(signs, {}, {}, empty, ScoringPolicy(), True).levels
@@ -131,8 +91,7 @@ def _most_broken(groups: Sequence[Newcomers]) -> float:
 def _groups(groups: Sequence[Newcomers], log: BenignLog, shattered: float) -> _Lives:
     """Let every group come new to what was learnt without it, as one client."""
     codes = [
-        _watch(replace(group.reference, shattered=shattered), log.of(group)).codes
-        for group in groups
+        live(replace(group.reference, shattered=shattered), log.of(group)).codes for group in groups
     ]
     sizes = [len(seen) for seen in codes]
     return _Lives(np.concatenate(codes), np.repeat(np.arange(len(groups)), sizes))
@@ -141,7 +100,7 @@ def _groups(groups: Sequence[Newcomers], log: BenignLog, shattered: float) -> _L
 def _habits(reference: Reference, log: BenignLog) -> Iterator[_Lives]:
     """Let clients with every habit come to what was learnt."""
     for habit in habits(reference.fields, log.cells, log.owner):
-        seen = _watch(reference, log.working(habit, reference))
+        seen = live(reference, log.working(habit, reference))
         yield _Lives(seen.codes, habit.owner)
 
 
@@ -164,52 +123,6 @@ def _ceiling(
     clients = np.unique(owner)
     highest = [summit(levels[owner == client], stages, count) for client in clients]
     return max(float(np.sort(highest)[-1 - spared :][0]), 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """Benign events through fresh state.
-
-    Attributes:
-        codes: (n,) what the kernel saw.
-        distances: (m,) distances to the nearest remembered query, of queries that change several
-            fields with some company in memory; no client counts with more than 64.
-        volumes: (c,) peak daily volume of each client.
-        vectors: (v, f) feature vectors at fixed ages.
-    """
-
-    codes: NDArray[np.int64]
-    distances: Floats
-    volumes: Floats
-    vectors: Floats
-
-
-def _watch(reference: Reference, log: BenignLog) -> _Seen:
-    """Run the benign events through fresh state."""
-    table = ClientTable(log.z.shape[1], int(log.owner.max()) + 1)
-    client_of = lru_cache(maxsize=ROWS_AT_HAND)(table.row)
-    lens = make_lens(reference, log.z.shape[1])
-    p_values, broken = reference.judge(log.cells)
-    codes = np.zeros(len(log.z), dtype=np.int64)
-    stats = table.stats
-    distances = []
-    vectors = []
-    for i in range(len(log.z)):
-        row = log.owner[i]
-        before = stats[row, Stat.NEAREST_SUM]
-        codes[i] = observe(
-            client_of(int(row)), log.z[i], log.cells[i], True, log.labels[i], log.scores[i],
-            log.margins[i], log.time_ms[i], p_values[i], broken[i], lens,
-        )  # fmt: skip
-        grown = stats[row, Stat.NEAREST_SUM] - before
-        if grown > 0.0 and MIN_COMPANY < stats[row, Stat.NEAREST_COUNT] <= MAX_DISTANCES:
-            distances.append(grown)
-        if stats[row, Stat.QUERIES] in PROFILE_QUERIES:
-            vectors.append(RowView(table, int(row), len(reference.centroids)).vector())
-    return _Seen(
-        codes, np.array(distances), stats[:, Stat.PEAK_VOLUME].copy(),
-        np.array(vectors) if vectors else np.zeros((0, 0)),
-    )  # fmt: skip
 
 
 def _trials(
