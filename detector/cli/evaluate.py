@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from detector.evaluation.outcome import Outcome
 
 STATED_FIELDS = (8, 32, 64, 768)
-RED_TEAM = "red_team"
+RED_TEAM, TABLES = "red_team", "tables"
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     split: str
+    tables: tuple[str, ...]
     size: SizeName
     only: tuple[str, ...]
     seed: int
@@ -39,6 +40,7 @@ class _Run:
 def evaluate(
     settings: Settings,
     split: option.SplitOption = SplitName.HELD_OUT,
+    table: option.Table = None,
     only: option.Only = "",
     size: option.Size = None,
     seed: option.Seed = 0,
@@ -62,14 +64,18 @@ def evaluate(
         model, endpoint, tuple(benign or ()), budget, tuple(header or ()), timeout
     )
     own.check()
+    if own.wanted and table:
+        raise ConfigurationError("--table and --model or --endpoint exclude each other")
     _need_extra()
     started = monotonic()
     words = tuple(word.strip() for word in only.split(",") if word.strip())
     if own.wanted:
-        run = _Run(RED_TEAM, size or SizeName.SMALL, words, seed, 1, baselines)
+        run = _Run(RED_TEAM, (), size or SizeName.SMALL, words, seed, 1, baselines)
         outcomes = _own_outcomes(settings, run, own)
     else:
-        run = _Run(str(split), size or SizeName.FULL, words, seed, workers, baselines)
+        run = _Run(
+            str(split), tuple(table or ()), size or SizeName.FULL, words, seed, workers, baselines
+        )
         outcomes = _split_outcomes(settings, run)
     _deliver(_report(settings, run, outcomes, monotonic() - started), json, html)
 
@@ -95,8 +101,9 @@ def _split_outcomes(settings: Settings, run: _Run) -> "list[Outcome]":
     from detector.evaluation.workload import SIZES
 
     options = Options(
-        Split(run.split), SIZES[run.size], run.only, run.seed, run.workers, run.baselines
-    )
+        Split(run.split), SIZES[run.size], run.only, run.seed, run.workers, run.baselines,
+        run.tables,
+    )  # fmt: skip
     with progress("Evaluating") as advance:
         return evaluate(options, partial(bootstrap_evaluation.observer, settings), advance)
 
@@ -119,8 +126,9 @@ def _report(settings: Settings, run: _Run, outcomes: "list[Outcome]", seconds: f
     state = {str(fields): observer.state_bytes(fields) for fields in STATED_FIELDS}
     figures = summarise(outcomes, state)
     return Report(
-        run.split, str(run.size), run.only, run.seed, round(seconds, 1), figures, bars_of(figures)
-    )
+        TABLES if run.tables else run.split, str(run.size), run.only, run.seed, round(seconds, 1),
+        figures, bars_of(figures),
+    )  # fmt: skip
 
 
 def _deliver(report: "Report", json: str | None, html: Path | None) -> None:

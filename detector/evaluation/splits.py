@@ -6,8 +6,10 @@ looks at a held-out stream while changing a detector; the figures that are repor
 and benign kinds of both splits, without `TUNING_ONLY`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import cycle
 
 from detector.evaluation import benign
 from detector.evaluation.models import ModelKind, OutputForm, Wire
@@ -97,6 +99,19 @@ DEPLOYMENTS: dict[Split, tuple[Deployment, ...]] = {
     ),
 }
 
+# What models of tables are, in turn.
+_MODELS_OF_TABLES = (
+    (ModelKind.TREE, OutputForm.LABEL, False, Wire.RAW),
+    (ModelKind.LOGISTIC, OutputForm.FULL, False, Wire.STANDARDISED),
+    (ModelKind.BOOSTING, OutputForm.TOP1, False, Wire.RAW),
+    (ModelKind.MLP, OutputForm.FULL, False, Wire.RAW),
+    (ModelKind.FOREST, OutputForm.LABEL, False, Wire.RAW),
+    (ModelKind.TREE, OutputForm.FULL, True, Wire.RAW),
+    (ModelKind.MLP, OutputForm.LABEL, False, Wire.ROUNDED),
+    (ModelKind.LOGISTIC, OutputForm.TOP1, True, Wire.RAW),
+    (ModelKind.BOOSTING, OutputForm.FULL, False, Wire.RAW),
+)
+
 # Variants that widen what is tuned on, lest rules fit a technique's one variant. The demo goes
 # without them: its log is small, and shows every technique of the signature table already.
 TUNING_ONLY = frozenset(
@@ -135,6 +150,14 @@ TUNED_BENIGN = frozenset(
 
 The held-out split has them all.
 """
+
+
+def deployments_of(tables: Sequence[str]) -> tuple[Deployment, ...]:
+    """Return a deployment of each table; kinds, forms and units go in turn."""
+    return tuple(
+        Deployment(table, kind, form, strict, wire)
+        for table, (kind, form, strict, wire) in zip(tables, cycle(_MODELS_OF_TABLES), strict=False)
+    )
 
 
 def benign_kinds_of(split: Split) -> tuple[str, ...]:

@@ -108,6 +108,18 @@ def test_a_model_of_the_user_s_is_attacked(cli: Cli, log: str, model: str) -> No
     assert "tree_path_finding" in result.out
 
 
+def test_models_of_a_table_take_the_place_of_the_split_s(cli: Cli) -> None:
+    result = cli(
+        "evaluate", *SMALL, "--table", "COUNT/medpar:died", "--only", "uniform,regular",
+        "--no-baselines", "--json", "table.json",
+    )  # fmt: skip
+    assert result.code == 0
+    document = json.loads(Path("table.json").read_text())
+    assert document["split"] == "tables"
+    assert list(document["deployments"]) == ["medpar-tree-label"]
+    assert document["totals"]["benign_clients"] == 3
+
+
 def test_a_model_behind_http_is_attacked(cli: Cli, log: str, served: str) -> None:
     Path("token").write_text("Bearer s3cret\n")
     result = cli(
@@ -134,6 +146,9 @@ def test_a_budget_that_ends_early_is_told(cli: Cli, log: str, model: str) -> Non
     ("arguments", "message"),
     [
         (("--only", "nonsense"), "nonsense"),
+        (("--table", "COUNT/medpar:nope", "--workers", "1"), "nope"),
+        (("--table", "nope.csv:a", "--table", "nope.csv:a"), "nope.csv"),
+        (("--table", "a/b:c", "--model", "a:b", "--benign", "own.jsonl"), "--table"),
         (("--model", "a:b"), "--benign"),
         (("--benign", "own.jsonl"), "--model or --endpoint"),
         (("--model", "a:b", "--endpoint", "http://x", "--benign", "own.jsonl"), "exclude"),
