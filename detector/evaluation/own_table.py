@@ -48,6 +48,9 @@ def read_table(name: str) -> tuple[Any, str]:
         raise ConfigurationError(
             f"{source}: {target} is measured; a model here tells classes apart"
         )
+    # A column with gaps holds floats, whatever it counts.
+    if frame[target].dtype.kind == "f":
+        frame = frame.astype({target: int})
     frame = frame[frame.groupby(target)[target].transform("size") >= FEWEST_OF_A_CLASS]
     classes = frame[target].nunique()
     if not 2 <= classes <= MOST_CLASSES:

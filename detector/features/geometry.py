@@ -127,12 +127,19 @@ def on_line(x: Any, a: Any, b: Any, rounded: float, least: int) -> float:
 
 
 @borrowing
-def same_center(x: Any, y: Any, a: Any, b: Any, rounded: float, least: int) -> bool:
+def _crosses(x: float, y: float, span: float) -> bool:
+    """Whether two numbers are the ends of a field's range, to single precision."""
+    return bool(abs(abs(np.float64(x) - y) - span) <= ROUNDING * span)
+
+
+@borrowing
+def same_center(x: Any, y: Any, a: Any, b: Any, ranges: Any, rounded: float, least: int) -> bool:
     """Whether the pairs (x, y) and (a, b) have one midpoint, in many of the changed fields.
 
     Not in all: values that are clipped to a field's range lose the symmetry. Nor quite, in wide
-    inputs: embeddings are brought to one length, which bends every pair a little. `rounded` is the
-    scaled step that numbers are rounded to.
+    inputs: embeddings are brought to one length, which bends every pair a little. A field that both
+    pairs cross from end to end says nothing: any two records on either side of a flag do. `rounded`
+    is the scaled step that numbers are rounded to, `ranges` (d,) are the fields'.
     """
     fits = 0
     total = 0
@@ -142,6 +149,8 @@ def same_center(x: Any, y: Any, a: Any, b: Any, rounded: float, least: int) -> b
         if x[j] == y[j] and x[j] == a[j] and x[j] == b[j]:
             continue
         if not (is_number(x[j]) and is_number(y[j]) and is_number(a[j]) and is_number(b[j])):
+            continue
+        if _crosses(x[j], y[j], ranges[j]) and _crosses(a[j], b[j], ranges[j]):
             continue
         total += 1
         off = abs(np.float64(x[j]) + y[j] - a[j] - b[j])

@@ -134,7 +134,9 @@ def _several_fields(
         kind, j, k = line_or_mirror(z, line[0], line[1], noise, least, memory, lines, order, room)
         if kind >= 0:
             return kind, older_natural(j, k, order, held.marks)
-        if closes_pair(z, line[0], line[1], noise, least, memory, lines, order, newest, room):
+        if closes_pair(
+            z, line[0], line[1], lens.span, noise, least, memory, lines, order, newest, room
+        ):
             return _SYMMETRIC, newest
         if same and least == LEAST_FIELDS and distance < lens.typical:
             return _FIXED if near else _EQUAL, nearest

@@ -56,8 +56,8 @@ def line_or_mirror(
 
 @borrowing
 def closes_pair(
-    z: Any, first: float, second: float, noise: float, least: int, memory: Any, lines: Any,
-    order: Any, newest: int, room: Any,
+    z: Any, first: float, second: float, span: Any, noise: float, least: int, memory: Any,
+    lines: Any, order: Any, newest: int, room: Any,
 ) -> bool:  # fmt: skip
     """Whether z and the newest query have the midpoint of another remembered pair."""
     s1 = first + lines[newest, 0]
@@ -78,7 +78,8 @@ def closes_pair(
             off = abs(s1 - lines[j, 0] - lines[k, 0]) + abs(s2 - lines[j, 1] - lines[k, 1])
             if off > within:
                 continue
-            if geometry.same_center(z, memory[newest], memory[j], memory[k], noise, least):
+            pair = memory[j], memory[k]
+            if geometry.same_center(z, memory[newest], *pair, span, noise, least):
                 return True
     return False
 

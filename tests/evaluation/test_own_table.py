@@ -62,6 +62,16 @@ def test_rare_and_missing_answers_are_left_out(frame: pd.DataFrame, tmp_path: Pa
     assert len(dataset.rows) == ROWS - 9 - FEWEST_OF_A_CLASS
 
 
+def test_counted_answers_stay_whole_numbers_beside_gaps(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame["answer"] = frame["flag"].astype(float)
+    frame.loc[3, "answer"] = None
+    classes = datasets.load(written(frame, tmp_path)).classes
+    assert classes == (0, 1)
+    assert all(type(c) is int for c in classes)
+
+
 def test_a_large_table_is_thinned_evenly(frame: pd.DataFrame, tmp_path: Path) -> None:
     large = pd.concat([frame] * 60, ignore_index=True)
     read, target = read_table(written(large, tmp_path))

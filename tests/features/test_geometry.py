@@ -29,9 +29,11 @@ def on_line(x: np.ndarray, a: np.ndarray, b: np.ndarray, rounded: float = 0.0) -
     return float(geometry.on_line(x, a, b, rounded, 3))
 
 
-def same_center(*pairs: np.ndarray, rounded: float = 0.0, least: int = 3) -> bool:
+def same_center(
+    *pairs: np.ndarray, span: float = 100.0, rounded: float = 0.0, least: int = 3
+) -> bool:
     """Ask for pairs of three numbers or more."""
-    return bool(geometry.same_center(*pairs, rounded, least))
+    return bool(geometry.same_center(*pairs, np.full(len(pairs[0]), span), rounded, least))
 
 
 class TestCompare:
@@ -187,6 +189,13 @@ class TestSameCenter:
         assert not any(
             same_center(*(row(*p) for p in rng.normal(size=(4, 64)))) for _ in range(500)
         )
+
+    def test_flags_that_both_pairs_cross_say_nothing(self) -> None:
+        one = (1.0, 0.0, 1.0, 0.0, 0.3, 0.2), (1.0, 0.0, 1.0, 0.0, 0.1, 0.7)
+        other = (0.0, 1.0, 0.0, 1.0, 0.9, 0.4), (0.0, 1.0, 0.0, 1.0, 0.5, 0.8)
+        pairs = row(*one[0]), row(*other[0]), row(*one[1]), row(*other[1])
+        assert same_center(*pairs)
+        assert not same_center(*pairs, span=1.0)
 
     def test_two_fields_are_too_few(self) -> None:
         x, y = row(1.0, 1.0, 0.0), row(-1.0, -1.0, 0.0)
