@@ -150,6 +150,16 @@ def _relations(seen: Observation) -> int:
     return min(_manifold(seen), 1)
 
 
+def _scatter(seen: Observation) -> int:
+    """Among unrelated queries: strange, and far from all others.
+
+    A new group is strange too, but its records are like each other.
+    """
+    if seen.probe in _CLOSE or seen.probe is Probe.REPEAT:
+        return SKIP
+    return int(seen.strange and seen.scattered)
+
+
 def _off_grid(seen: Observation) -> int:
     """Off the grids of its fields, close to another query or breaking relations.
 
@@ -200,6 +210,7 @@ SIGNS: tuple[Sign, ...] = (
         _PICTURE, 1.0 / 3.0,
     ),
     Sign("relations", _relations, (Stage(0.04, 4.0, 0.45, 2.0, 0.1),), _PICTURE, of_groups=True),
+    Sign("scatter", _scatter, (Stage(0.03, 8.0, 0.5, 2.0, 0.1),), _PICTURE, of_groups=True),
     Sign("off_grid", _off_grid, (Stage(0.02, 640.0, 0.3, 2.0, 0.06),), _PICTURE),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
     Sign("climb", _climb, (Stage(0.04, 40.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),

@@ -56,6 +56,19 @@ def reference() -> Reference:
     return learn(MODEL, interleave(streams))
 
 
+def loose(n: int, rng: Generator, centre: float = 5.0, high: float = 0.05) -> Rows:
+    """Whole numbers that have nothing to do with each other: there is no relation to break."""
+    middle = np.where(rng.random((n, 7)) < high, 12.0, centre)
+    rows: Rows = np.clip(np.round(middle + 1.2 * rng.normal(size=(n, 7))), 0, 16)
+    return rows
+
+
+@cache
+def loose_reference() -> Reference:
+    streams = [client(f"benign-{k}", loose(80, np.random.default_rng(k))) for k in range(40)]
+    return learn(MODEL, interleave(streams))
+
+
 def suspected(rows: Rows, against: Reference) -> bool:
     watch = ModelWatch(MODEL, against, ScoringPolicy(), 8)
     events = located(client("someone", rows))
@@ -83,6 +96,22 @@ def test_a_client_that_measures_badly_is_not_suspected(seed: int) -> None:
     rows = usual(ASKED, rng)
     noisy = np.round(rows + 0.1 * 50 * rng.normal(size=rows.shape))
     assert not suspected(noisy, reference())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_records_drawn_at_random_are_found_by_how_scattered_they_are_alone(seed: int) -> None:
+    rows = np.random.default_rng(400 + seed).integers(0, 17, (ASKED, 7)).astype(float)
+    others = dict.fromkeys(loose_reference().nulls, 1e9)
+    assert not suspected(rows, replace(loose_reference(), ceilings=others))
+    del others["scatter"]
+    assert suspected(rows, replace(loose_reference(), ceilings=others))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_strange_records_that_are_like_each_other_are_not_suspected(seed: int) -> None:
+    rng = np.random.default_rng(500 + seed)
+    assert not suspected(loose(ASKED, rng, 9.0), loose_reference())
+    assert not suspected(loose(ASKED, rng, 12.0), loose_reference())
 
 
 def test_how_broken_new_groups_are_is_learnt_from_how_groups_differ() -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from detector.reference.picture import Reference
 from detector.scoring.finding import AttackClass, Finding
 from detector.scoring.hypotheses import ALL, LAST_RESORT
 from detector.scoring.hypotheses.wording import FAMILIES, families
-from detector.scoring.hypothesis import Hypothesis
+from detector.scoring.hypothesis import Hypothesis, Situation
+from detector.scoring.traits import Traits
 from tests.scoring.conformance import HypothesisConformance
-from tests.scoring.situations import situation
+from tests.scoring.situations import CREDIBLE, QUERIES, moment, situation
 from tests.scoring.traffic import (
     ATTACKS,
     MODEL,
@@ -96,6 +98,47 @@ def test_where_close_points_go_out_from_tells_what_they_are_for() -> None:
     for attack_class, rows in streams.items():
         found = alarms(located(event("eve", i, row) for i, row in enumerate(rows)), KNOWN)
         assert found[-1].attack_class is attack_class
+
+
+# Close queries in one small region: what the tests below say is put on top of it.
+REGION: dict[str, Any] = {
+    "queries": 60.0, "one_field": 0.0, "searching": 0.0, "routine": 0.0, "local": 0.6, "lone": 0.4,
+    "steps": 0.0, "lines": 0.0, "mirrors": 0.0, "flips": 0.0, "natural": 0.0, "switches": 0.3,
+    "same": 0.98, "scattered": 0.0, "spanned": 0.0, "hop": 0.05, "spread": 0.12, "home": 1.0,
+    "moves": 0.0, "beyond": 0.0, "homes": 0, "mirrored": 0,
+}  # fmt: skip
+
+
+def explained(**traits: float) -> str:
+    """What a client goes by whose conspicuous queries have these traits, whatever is credible."""
+    client = moment("benign")
+    at = Situation(client.view, client.names, QUERIES, True, CREDIBLE - {"cross"})
+    vars(at)["traits"] = Traits(**REGION | traits)
+    return next(h.technique for h in ALL if h.signs & at.credible and h.holds(at))
+
+
+def test_only_who_never_probed_a_record_inverts_a_class() -> None:
+    assert explained() == "latent_search"
+    assert explained(homes=1, home=0.5) == "boundary_probing"
+    mirrored = {"mirrors": 0.5, "mirrored": 40}
+    assert explained(**mirrored) == "confidence_ascent"
+    assert explained(**mirrored, homes=1, home=0.5) == "boundary_probing"
+    stepped = {"one_field": 0.5, "steps": 0.6}
+    assert explained(**stepped) == "confidence_ascent"
+    assert explained(**stepped, homes=1, home=0.5) == "boundary_probing"
+
+
+def test_who_stays_long_about_each_of_few_records_evades() -> None:
+    about = {"home": 0.08, "natural": 0.9, "local": 0.8, "lone": 0.2}
+    assert explained(**about, homes=4, moves=0.0) == "boundary_probing"
+    assert explained(**about, homes=4, moves=0.02) == "augmentation_membership"
+    assert explained(**about, homes=4, moves=0.02, flips=0.2) == "label_only_membership"
+    assert explained(**about, homes=9, moves=0.0) == "augmentation_membership"
+
+
+def test_bursts_are_data_free_where_they_are_as_far_apart_as_random_points() -> None:
+    assert explained(spread=0.42, hop=0.1, switches=0.3) == "data_free"
+    assert explained(spread=0.36, hop=0.1, switches=0.3) == "off_manifold_querying"
 
 
 def test_findings_carry_evidence_of_all_three_families_and_where_it_stands() -> None:

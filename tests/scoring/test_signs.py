@@ -122,6 +122,13 @@ LEVELS = [
     ("relations", seen(Probe.NEAR, "broken"), SKIP),
     ("relations", seen(Probe.ONE_FIELD, "broken"), SKIP),
     ("relations", seen(Probe.REPEAT, "broken"), SKIP),
+    ("scatter", seen(Probe.FAR, "strange"), 0),
+    ("scatter", seen(Probe.FAR, "scattered", "broken"), 0),
+    ("scatter", seen(Probe.FAR, "strange", "scattered"), 1),
+    ("scatter", seen(Probe.EQUAL_STEP, "strange", "scattered"), 1),
+    ("scatter", seen(Probe.NEAR, "strange", "scattered"), SKIP),
+    ("scatter", seen(Probe.ONE_FIELD, "strange", "scattered"), SKIP),
+    ("scatter", seen(Probe.REPEAT, "strange", "scattered"), SKIP),
     ("climb", seen(Probe.FAR, "off_grid", "record"), 1),
     ("climb", seen(Probe.FAR, "record"), SKIP),
 ]

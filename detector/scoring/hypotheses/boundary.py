@@ -14,6 +14,7 @@ from detector.scoring.hypotheses.probing import (
     MOVED_ON,
     about_a_record,
     drawn_around,
+    drifts_from_a_record,
     estimates_slopes,
     extent,
     flips,
@@ -23,6 +24,7 @@ from detector.scoring.hypotheses.probing import (
     placed,
     steps_by_field,
     walks_beyond,
+    went_out_from_a_record,
 )
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation
@@ -61,14 +63,17 @@ class BoundaryEvasion:
 
     def holds(self, at: Situation) -> bool:
         """Return whether a small region about one record is probed, and not by chance alone."""
-        if estimates_slopes(at) or not in_one_region(at):
-            return estimates_slopes(at) and about_a_record(at) and at.traits.spread < 0.3
+        if estimates_slopes(at):
+            about = about_a_record(at) or went_out_from_a_record(at)
+            return about and at.traits.spread < 0.3
+        if not in_one_region(at):
+            return False
         if from_record_to_record(at) or drawn_around(at) or generated(at):
             return False
         t = at.traits
         flips_often = t.flips >= (0.15 if t.home >= MOSTLY_HOMELESS else 0.06)
         close = t.local >= 0.1 and (about_a_record(at) or flips_often)
-        return close or walks_beyond(at)
+        return close or walks_beyond(at) or drifts_from_a_record(at)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the flips, and how the queries were placed."""

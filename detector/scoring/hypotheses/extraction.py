@@ -9,7 +9,14 @@ et al. 2021); Jacobian augmentation (Papernot et al. 2017; Juuti et al. 2019); a
 
 from detector.features.observation import Probe
 from detector.scoring.finding import AttackClass, Evidence
-from detector.scoring.hypotheses.probing import ARTIFICIAL, about_a_record, extent, placed, strange
+from detector.scoring.hypotheses.probing import (
+    ARTIFICIAL,
+    AS_RANDOM,
+    about_a_record,
+    extent,
+    placed,
+    strange,
+)
 from detector.scoring.hypotheses.wording import counted, percent, statement
 from detector.scoring.hypothesis import Need, Situation
 
@@ -58,7 +65,7 @@ class DataFree(_Extraction):
     def holds(self, at: Situation) -> bool:
         """Return whether short bursts go around artificial points far from each other."""
         t = at.traits
-        artificial = t.spread >= 0.3 and not about_a_record(at)
+        artificial = t.spread >= AS_RANDOM and not about_a_record(at)
         return artificial and t.ratio < 0.6 and t.local >= 0.15
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:

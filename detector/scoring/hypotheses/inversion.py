@@ -21,6 +21,7 @@ from detector.scoring.hypotheses.probing import (
     keeps_one_class,
     placed,
     steps_by_field,
+    went_out_from_a_record,
 )
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation
@@ -75,6 +76,8 @@ class ConfidenceAscent(_Inversion):
     def holds(self, at: Situation) -> bool:
         """Return whether steps or mirrored pairs go around one moving, artificial point."""
         t = at.traits
+        if went_out_from_a_record(at):
+            return False
         if steps_by_field(at):
             moving = t.away >= MOVED_ON or not about_a_record(at)
             return moving and (t.spread < 0.3 or (t.spread < 0.55 and t.ratio < 0.5))
@@ -105,4 +108,5 @@ class LatentSearch(_Inversion):
     def holds(self, at: Situation) -> bool:
         """Return whether close points keep to one region, or are those of a generator."""
         region = in_one_region(at) and not drawn_at_random(at)
-        return generated(at) or (region and keeps_one_class(at))
+        made_up = region and not went_out_from_a_record(at)
+        return generated(at) or (made_up and keeps_one_class(at))

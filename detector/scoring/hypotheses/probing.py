@@ -8,12 +8,12 @@ from detector.scoring.hypothesis import Situation
 ARTIFICIAL = frozenset(
     {
         "structure", "step", "cross", "probing", "flip", "burst", "manifold", "relations",
-        "off_grid", "climb",
+        "scatter", "off_grid", "climb",
     }
 )  # fmt: skip
 BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 # Points drawn at random from the box of ranges are .41 apart: one region is half of that.
-ONE_REGION = 0.24
+AS_RANDOM, ONE_REGION = 0.4, 0.24
 # So close to a record, they are about it; from .75 on, most of them have none at all.
 CLOSE_HOME, MOSTLY_HOMELESS = 0.16, 0.75
 # Around a record they are .7 times as far from it as from each other (a cloud) to 1.5 times (a
@@ -21,6 +21,10 @@ CLOSE_HOME, MOSTLY_HOMELESS = 0.16, 0.75
 AWAY, MOVED_ON = 1.8, 1.5
 # With more, ordinary queries come between, and what is nearest may be so by chance.
 FEW_HOMES = 4
+# Evaders spend hundreds of queries on a record, membership inference tens (published budgets go up
+# to thousands, but over tens of records at least): one in so many is about another one.
+ON_A_RECORD, MANY_HOMES = 150.0, 7
+SCATTERED_LONE = 0.85
 ENOUGH = 8.0
 GENERATED = 0.2
 SEARCHED = 0.12
@@ -53,6 +57,17 @@ def about_a_record(at: Situation) -> bool:
     return walks_beyond(at) or (t.home < MOSTLY_HOMELESS and (t.home < CLOSE_HOME or t.away < AWAY))
 
 
+def went_out_from_a_record(at: Situation) -> bool:
+    """Return whether any record was ever probed; who inverts a class makes up where to begin."""
+    return at.traits.homes > 0
+
+
+def drifts_from_a_record(at: Situation) -> bool:
+    """Return whether close queries in one small region have left the record they went out from."""
+    t = at.traits
+    return in_one_region(at) and 1 <= t.homes <= FEW_HOMES and t.lone < SCATTERED_LONE
+
+
 def keeps_one_class(at: Situation) -> bool:
     """Return whether the answers stay with one class, more often than not."""
     return at.traits.same >= 0.5
@@ -61,14 +76,14 @@ def keeps_one_class(at: Situation) -> bool:
 def drawn_at_random(at: Situation) -> bool:
     """Return whether they are independent draws that no record has to do with."""
     t = at.traits
-    return t.homes == 0 and t.lone >= 0.85 and t.ratio >= 0.96
+    return t.homes == 0 and t.lone >= SCATTERED_LONE and t.ratio >= 0.96
 
 
 def drawn_around(at: Situation) -> bool:
     """Return whether they are drawn independently around one centre, each far from the others."""
     t = at.traits
     one = t.homes <= 2 and not walks_beyond(at) and not drawn_at_random(at)
-    return one and t.lone >= 0.85 and t.ratio >= 0.62 and keeps_one_class(at)
+    return one and t.lone >= SCATTERED_LONE and t.ratio >= 0.62 and keeps_one_class(at)
 
 
 def generated(at: Situation) -> bool:
@@ -77,11 +92,15 @@ def generated(at: Situation) -> bool:
 
 
 def from_record_to_record(at: Situation) -> bool:
-    """Return whether one record after another is the home of many queries in a row."""
+    """Return whether one record after another is the home of many queries in a row.
+
+    Of many records, or of few that are soon left for the next: who stays longer is about each.
+    """
     t = at.traits
+    goes_on = t.homes >= MANY_HOMES or t.moves >= 1.0 / ON_A_RECORD
     stays = t.homes >= 3 and t.home < 0.45 and t.spread < 0.45 and t.ratio < 0.9
     in_turn = t.switches <= 0.8 or t.local < 0.02
-    return stays and in_turn and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
+    return goes_on and stays and in_turn and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
 
 
 def estimates_slopes(at: Situation) -> bool:

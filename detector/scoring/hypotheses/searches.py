@@ -69,6 +69,7 @@ class TreePathFinding:
             "turns",
             "manifold",
             "relations",
+            "scatter",
             "off_grid",
             "structure",
             "probing",
