@@ -58,8 +58,11 @@ def about_a_record(at: Situation) -> bool:
 
 
 def went_out_from_a_record(at: Situation) -> bool:
-    """Return whether any record was ever probed; who inverts a class makes up where to begin."""
-    return at.traits.homes > 0
+    """Return whether a record was probed, and most conspicuous queries have such a home.
+
+    Who inverts a class makes up where to begin, even if ordinary queries come between.
+    """
+    return at.traits.homes > 0 and at.traits.home < MOSTLY_HOMELESS
 
 
 def drifts_from_a_record(at: Situation) -> bool:
