@@ -117,15 +117,16 @@ def explained(**traits: float) -> str:
     return next(h.technique for h in ALL if h.signs & at.credible and h.holds(at))
 
 
-def test_only_who_never_probed_a_record_inverts_a_class() -> None:
+def test_who_has_a_record_in_sight_does_not_invert_a_class() -> None:
     assert explained() == "latent_search"
-    assert explained(homes=1, home=0.5) == "boundary_probing"
+    assert explained(homes=1, home=0.3) == "boundary_probing"
+    assert explained(homes=1, home=0.5) == "latent_search"
     mirrored = {"mirrors": 0.5, "mirrored": 40}
     assert explained(**mirrored) == "confidence_ascent"
-    assert explained(**mirrored, homes=1, home=0.5) == "boundary_probing"
+    assert explained(**mirrored, homes=1, home=0.3) == "boundary_probing"
     stepped = {"one_field": 0.5, "steps": 0.6}
     assert explained(**stepped) == "confidence_ascent"
-    assert explained(**stepped, homes=1, home=0.5) == "boundary_probing"
+    assert explained(**stepped, homes=1, home=0.3) == "boundary_probing"
 
 
 def test_who_stays_long_about_each_of_few_records_evades() -> None:

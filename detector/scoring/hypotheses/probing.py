@@ -15,7 +15,7 @@ BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 # Points drawn at random from the box of ranges are .41 apart: one region is half of that.
 AS_RANDOM, ONE_REGION = 0.4, 0.24
 # So close to a record, they are about it; from .75 on, most of them have none at all.
-CLOSE_HOME, MOSTLY_HOMELESS = 0.16, 0.75
+CLOSE_HOME, IN_SIGHT, MOSTLY_HOMELESS = 0.16, 0.35, 0.75
 # Around a record they are .7 times as far from it as from each other (a cloud) to 1.5 times (a
 # shell, a path); what moved on is farther. Steps by field make paths, so they are told earlier.
 AWAY, MOVED_ON = 1.8, 1.5
@@ -58,17 +58,18 @@ def about_a_record(at: Situation) -> bool:
 
 
 def went_out_from_a_record(at: Situation) -> bool:
-    """Return whether a record was probed, and most conspicuous queries have such a home.
+    """Return whether a record was probed, and such a home is still in sight.
 
-    Who inverts a class makes up where to begin, even if ordinary queries come between.
+    Who inverts a class makes up where to begin; of ordinary queries in between some are homes by
+    chance, but far away.
     """
-    return at.traits.homes > 0 and at.traits.home < MOSTLY_HOMELESS
+    return at.traits.homes > 0 and at.traits.home < IN_SIGHT
 
 
 def drifts_from_a_record(at: Situation) -> bool:
     """Return whether close queries in one small region have left the record they went out from."""
-    t = at.traits
-    return in_one_region(at) and 1 <= t.homes <= FEW_HOMES and t.lone < SCATTERED_LONE
+    few = at.traits.homes <= FEW_HOMES and at.traits.lone < SCATTERED_LONE
+    return in_one_region(at) and few and went_out_from_a_record(at)
 
 
 def keeps_one_class(at: Situation) -> bool:
