@@ -14,8 +14,9 @@ ARTIFICIAL = frozenset(
 BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
 # Points drawn at random from the box of ranges are .41 apart: one region is half of that.
 AS_RANDOM, ONE_REGION = 0.4, 0.24
-# So close to a record, they are about it; from .75 on, most of them have none at all.
-CLOSE_HOME, IN_SIGHT, MOSTLY_HOMELESS = 0.16, 0.35, 0.75
+# So close to a record, they are about it; farther than random points are apart, it is out of sight;
+# from .75 on, most of them have none at all.
+CLOSE_HOME, IN_SIGHT, MOSTLY_HOMELESS = 0.16, 0.45, 0.75
 # Around a record they are .7 times as far from it as from each other (a cloud) to 1.5 times (a
 # shell, a path); what moved on is farther. Steps by field make paths, so they are told earlier.
 AWAY, MOVED_ON = 1.8, 1.5
@@ -102,7 +103,7 @@ def from_record_to_record(at: Situation) -> bool:
     """
     t = at.traits
     goes_on = t.homes >= MANY_HOMES or t.moves >= 1.0 / ON_A_RECORD
-    stays = t.homes >= 3 and t.home < 0.45 and t.spread < 0.45 and t.ratio < 0.9
+    stays = t.homes >= 3 and t.home < IN_SIGHT and t.spread < 0.45 and t.ratio < 0.9
     in_turn = t.switches <= 0.8 or t.local < 0.02
     return goes_on and stays and in_turn and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
 
