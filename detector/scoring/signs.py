@@ -209,7 +209,7 @@ SIGNS: tuple[Sign, ...] = (
         (Stage(0.04, 4.0, 0.5, 1.0, 0.04), Stage(0.08, 50.0, 0.6, 1.5, 0.15)),
         _PICTURE, 1.0 / 3.0,
     ),
-    Sign("relations", _relations, (Stage(0.04, 4.0, 0.45, 2.0, 0.1),), _PICTURE, of_groups=True),
+    Sign("relations", _relations, (Stage(0.04, 2.0, 0.45, 2.0, 0.1),), _PICTURE, of_groups=True),
     Sign("scatter", _scatter, (Stage(0.03, 8.0, 0.5, 2.0, 0.1),), _PICTURE, of_groups=True),
     Sign("off_grid", _off_grid, (Stage(0.02, 640.0, 0.3, 2.0, 0.06),), _PICTURE),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
