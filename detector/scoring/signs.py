@@ -135,19 +135,23 @@ def _flip(seen: Observation) -> int:
     return (2 if artificial(seen) else 1) if seen.flip else 0
 
 
-def _manifold(seen: Observation) -> int:
-    """Relations between fields are broken; off the grids, far from all others, or in many fields.
+def _unrelated(seen: Observation) -> bool:
+    """Return whether no other query is close; those that are repeat what it showed."""
+    return seen.probe not in _CLOSE and seen.probe is not Probe.REPEAT
 
-    Queries close to others repeat what those showed.
-    """
-    if seen.probe in _CLOSE or seen.probe is Probe.REPEAT:
+
+def _manifold(seen: Observation) -> int:
+    """Among unrelated queries: relations between fields are broken; off grid or far from all."""
+    if not _unrelated(seen):
         return SKIP
-    return (2 if seen.off_grid or seen.scattered or seen.shattered else 1) if seen.broken else 0
+    return (2 if seen.off_grid or seen.scattered else 1) if seen.broken else 0
 
 
 def _relations(seen: Observation) -> int:
-    """Among unrelated queries: relations between fields are broken."""
-    return min(_manifold(seen), 1)
+    """Among unrelated queries: relations between fields are broken; more than groups break."""
+    if not _unrelated(seen):
+        return SKIP
+    return (2 if seen.shattered else 1) if seen.broken else 0
 
 
 def _scatter(seen: Observation) -> int:
@@ -155,7 +159,7 @@ def _scatter(seen: Observation) -> int:
 
     A new group is strange too, but its records are like each other.
     """
-    if seen.probe in _CLOSE or seen.probe is Probe.REPEAT:
+    if not _unrelated(seen):
         return SKIP
     return int(seen.strange and seen.scattered)
 
@@ -209,7 +213,11 @@ SIGNS: tuple[Sign, ...] = (
         (Stage(0.04, 4.0, 0.5, 1.0, 0.04), Stage(0.08, 50.0, 0.6, 1.5, 0.15)),
         _PICTURE, 1.0 / 3.0,
     ),
-    Sign("relations", _relations, (Stage(0.04, 2.0, 0.45, 2.0, 0.1),), _PICTURE, of_groups=True),
+    Sign(
+        "relations", _relations,
+        (Stage(0.04, 2.0, 0.45, 2.0, 0.1), Stage(0.04, 2.0, 0.5, 2.0, 0.1)),
+        _PICTURE, of_groups=True,
+    ),
     Sign("scatter", _scatter, (Stage(0.03, 8.0, 0.5, 2.0, 0.1),), _PICTURE, of_groups=True),
     Sign("off_grid", _off_grid, (Stage(0.02, 640.0, 0.3, 2.0, 0.06),), _PICTURE),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),

@@ -84,8 +84,8 @@ def build_tables(
         counts[s] = len(sign.stages)
         stages[s, : counts[s]] = _stages(sign, nulls.get(sign.name, ()))
         thresholds[s] = max(thresholds[s], ceilings.get(sign.name, 0.0) + CEILING_MARGIN)
-        # How sure it may be nobody knows where the reference is of before it.
-        if sign.of_groups and sign.name not in nulls:
+        # How sure it may be nobody knows where the reference is of before it, or before a stage.
+        if sign.of_groups and len(nulls.get(sign.name, ())) != 2 * counts[s]:
             thresholds[s] = np.inf
         if not calibrated:
             thresholds[s] += np.inf if Need.REFERENCE in sign.needs else UNCALIBRATED_PENALTY

@@ -44,9 +44,9 @@ def usual(n: int, rng: Generator) -> Rows:
 
 
 def made_up(n: int, rng: Generator) -> Rows:
-    """Records with four fields of another one each."""
+    """Records with six fields of another one each."""
     rows, others = usual(n, rng), usual(n, rng)
-    rows[:, :4] = others[:, :4]
+    rows[:, :6] = others[:, :6]
     return rows
 
 
