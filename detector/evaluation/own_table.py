@@ -65,7 +65,10 @@ def read_table(name: str) -> tuple[Any, str]:
             f"{source} has {len(frame)} rows of {len(inputs)} inputs that can be used; at least "
             f"{FEWEST_ROWS} of 2 are needed"
         )
-    return frame[[*inputs, target]], target
+    frame = frame[[*inputs, target]]
+    # Truth values are texts, too: an event has no others.
+    texts = [column for column in frame.columns if frame[column].dtype.kind not in "iuf"]
+    return frame.assign(**{c: frame[c].map(str, na_action="ignore") for c in texts}), target
 
 
 def _read(source: str) -> Any:

@@ -72,6 +72,18 @@ def test_counted_answers_stay_whole_numbers_beside_gaps(
     assert all(type(c) is int for c in classes)
 
 
+def test_truth_values_are_texts_with_gaps_or_without(frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame["answer"] = frame["flag"]
+    frame["gaps"] = frame["flag"].astype(object)
+    frame.loc[:5, "gaps"] = None
+    dataset = datasets.load(written(frame, tmp_path))
+    assert dataset.classes == ("False", "True")
+    fields = {field.name: (j, field) for j, field in enumerate(dataset.fields)}
+    place, gaps = fields["gaps"]
+    assert gaps.categories == ("False", "True")
+    assert np.isnan(dataset.rows[:, place]).sum() == 6
+
+
 def test_a_large_table_is_thinned_evenly(frame: pd.DataFrame, tmp_path: Path) -> None:
     large = pd.concat([frame] * 60, ignore_index=True)
     read, target = read_table(written(large, tmp_path))
