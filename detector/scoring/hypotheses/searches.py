@@ -7,7 +7,7 @@ Tree path-finding (Tramèr et al. 2016) halves intervals; attribute inversion (F
 from detector.features.observation import ONE_FIELD_CHANGES, Probe
 from detector.features.state import Stat
 from detector.scoring.finding import AttackClass, Evidence
-from detector.scoring.hypotheses.probing import SEARCHED
+from detector.scoring.hypotheses.probing import BY_FIELD, SEARCHED
 from detector.scoring.hypotheses.wording import (
     busiest_field,
     counted,
@@ -62,21 +62,7 @@ class TreePathFinding:
     attack_class = AttackClass.EXTRACTION
     atlas = ("AML.T0024.002",)
     needs = frozenset({Need.INPUT})
-    signs = frozenset(
-        {
-            "search",
-            "one_field",
-            "turns",
-            "manifold",
-            "relations",
-            "scatter",
-            "off_grid",
-            "structure",
-            "probing",
-            "flip",
-            "step",
-        }
-    )
+    signs = BY_FIELD - {"cross", "burst", "climb"}
     budget = 1000
 
     def holds(self, at: Situation) -> bool:
