@@ -43,7 +43,7 @@ CATALOGUE: tuple[Feature, ...] = (
         "broken_share", C, "share", "Share of queries that break more relations than is benign"
     ),
     Feature(
-        "scattered_share", C, "share", "Share of queries farther from all others than is benign"
+        "scattered_share", C, "share", "Share of queries farther from the others than is benign"
     ),
     Feature("off_grid_share", C, "share", "Share of queries with numbers off their natural grids"),
     Feature(

@@ -62,6 +62,22 @@ def compare(a: Any, b: Any, limit: float) -> tuple[int, int, float]:
 
 
 @borrowing
+def apartness(z: Any, queries: Any, order: Any) -> float:
+    """Return the mean squared distance to the remembered queries, of which there is one at least.
+
+    The distance is that of `compare`.
+    """
+    total = 0.0
+    count = 0
+    for m in range(len(order)):
+        if order[m] > 0:
+            _, _, square = compare(z, queries[m], np.inf)
+            total += square
+            count += 1
+    return total / count
+
+
+@borrowing
 def stride(a: Any, b: Any, span: Any) -> float:
     """Return the root mean square difference of the numbers, in shares of their ranges."""
     square = 0.0

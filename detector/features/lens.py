@@ -23,7 +23,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
     if reference is None:
         ones, zeros = np.ones(width), np.zeros(width)
         return Lens(
-            0, 0, 0.0, 0.0, 0.0, 0.0, -1.0, ones, ones, zeros, zeros, zeros, zeros, zeros,
+            0, 0, 0.0, 0.0, 0.0, np.inf, -1.0, ones, ones, zeros, zeros, zeros, zeros, zeros,
             _no_ends(width), np.zeros((width, 1)), np.zeros((width, 1), dtype=np.float32),
             make_room(),
         )  # fmt: skip
@@ -37,7 +37,7 @@ def make_lens(reference: Reference | None, width: int) -> Lens:
         rounded=float(fine.max()) if len(fine) else 0.0,
         near=reference.near,
         typical=reference.typical,
-        far=reference.far,
+        apart=reference.apart,
         low_margin=reference.low_margin,
         scale=fields.scale,
         span=spans(fields),

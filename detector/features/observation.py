@@ -57,7 +57,8 @@ class Observation(NamedTuple):
         broken: Breaks more relations between fields than benign queries do.
         shattered: Breaks far more of them, in many fields at once.
         off_grid: Two numbers or more are off the grid that all benign values of their fields keep.
-        scattered: Farther from every remembered query than 99% of benign queries are.
+        scattered: Farther from the remembered queries on average than 98% of those of a typical
+            benign client are from its own.
         low_margin: The margin is under the reference's low quantile, and no similar query is
             remembered.
         routine: Record after record is treated alike: one field is tried with the values of the

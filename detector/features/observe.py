@@ -16,7 +16,7 @@ from detector.features.follow import (
 )
 from detector.features.home import follow_home
 from detector.features.observation import Probe
-from detector.features.relation import least_fields, neighbours, relate
+from detector.features.relation import least_fields, lies_apart, neighbours, relate
 from detector.features.remember import Memory, differs, remember
 from detector.features.search import leaves_grid
 from detector.features.span import in_span
@@ -55,13 +55,14 @@ class Lens(NamedTuple):
     """What the kernel knows of the model; without a reference only `calibrated` = 0 matters.
 
     `gridded`: most numbers are so coarsely rounded that points stand on lines by chance. `rounded`:
-    the scaled step that the others are rounded to. `near`, `typical` and `far` are scaled distances
-    to the nearest remembered query; `span` are the fields' ranges in scaled units and `ends` (d, 4)
-    their low ends, quartiles and high ends; `grid`, `origin` and `slack` are the raw steps of their
-    grids, a place of each, and the share of the step that a number on it may be off; `lattice` are
-    the scaled steps of those that take few values without a grid, else 0; `missing` are the
-    shares of benign queries without the fields; `cells` (d, k) are the centres of the input space's
-    cells as columns, `coarse` the same as float32; `room` is the kernel's own, for its estimates.
+    the scaled step that the others are rounded to. `near` and `typical` are scaled distances to the
+    nearest remembered query, `apart` is the mean squared distance to all of them; `span` are the
+    fields' ranges in scaled units and `ends` (d, 4) their low ends, quartiles and high ends;
+    `grid`, `origin` and `slack` are the raw steps of their grids, a place of each, and the share of
+    the step that a number on it may be off; `lattice` are the scaled steps of those that take few
+    values without a grid, else 0; `missing` are the shares of benign queries without the fields;
+    `cells` (d, k) are the centres of the input space's cells as columns, `coarse` the same as
+    float32; `room` is the kernel's own, for its estimates.
     """
 
     calibrated: int
@@ -69,7 +70,7 @@ class Lens(NamedTuple):
     rounded: float
     near: float
     typical: float
-    far: float
+    apart: float
     low_margin: float
     scale: Any
     span: Any
@@ -127,7 +128,7 @@ def _look(
     if _ONE_FIELD <= probe <= _STEP:
         count_fading(client.changed, beside.field % len(client.changed))
     company = lens.calibrated == 1 and stats[_MEMORY_COUNT] >= MIN_COMPANY
-    scattered = company and probe >= _COLLINEAR and beside.distance > lens.far
+    scattered = company and probe >= _COLLINEAR and lies_apart(z, held, lens.apart, lens.room)
     flip = differs(label, relation.base if relation.base >= 0 else beside.nearest, held.labels)
     if lens.calibrated == 1:
         cell = max(nearest_cell(z, lens.cells, lens.coarse, lens.room), 0)

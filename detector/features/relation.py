@@ -5,7 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detector.features import geometry
-from detector.features.estimate import CHANGES, SQUARES, project_all, resemble_all
+from detector.features.estimate import (
+    CHANGES,
+    ESTIMATE,
+    NOTHING,
+    SQUARES,
+    project_all,
+    resemble_all,
+)
 from detector.features.observation import Probe
 from detector.features.search import follow_sweep, leaves_record, one_field_probe
 from detector.features.state import KEPT, Stat
@@ -98,6 +105,24 @@ def neighbours(z: Any, held: Any, room: Any) -> Any:
                 smallest = square
                 nearest = m
     return Neighbours(equal, one, one_field, nearest, newest, last, np.sqrt(smallest))
+
+
+@borrowing
+def lies_apart(z: Any, held: Any, limit: float, room: Any) -> bool:
+    """Return whether the mean squared distance to the remembered queries is beyond the limit.
+
+    The estimates that `neighbours` left in the room tell, but where they are too close to it.
+    """
+    total = 0.0
+    count = 0
+    for m in range(len(held.order)):
+        if held.order[m] > 0:
+            total += room[_SQUARES, m]
+            count += 1
+    beyond = total / count - limit
+    if abs(beyond) > 3.0 * ESTIMATE * limit + NOTHING:
+        return beyond > 0.0
+    return geometry.apartness(z, held.queries, held.order) > limit
 
 
 @borrowing

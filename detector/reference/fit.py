@@ -93,7 +93,7 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
         centroids=_cells(folded, fields),
         near=0.0,
         typical=0.0,
-        far=np.inf,
+        apart=np.inf,
         low_margin=_low_margin(rows),
         nulls={},
         ceilings={},

@@ -39,7 +39,8 @@ class Reference:
         centroids: (k, d) centres of the input space's cells, in scaled units.
         near: Distance in scaled units under which two queries count as near; 0 when unknown.
         typical: Median distance of a benign query to the nearest of its client's remembered ones.
-        far: The distance that 99% of them stay under.
+        apart: Mean squared distance to the remembered queries that 98% of the typical client's
+            queries stay under; infinite when unknown.
         low_margin: Margin under which a query hugs the boundary; negative without scores.
         nulls: Client-level behaviour by sign: two Beta parameters a stage, flattened.
         ceilings: Log evidence that benign clients reached, by sign.
@@ -64,7 +65,7 @@ class Reference:
     centroids: Floats
     near: float
     typical: float
-    far: float
+    apart: float
     low_margin: float
     nulls: Mapping[str, tuple[float, ...]]
     ceilings: Mapping[str, float]
@@ -115,6 +116,7 @@ class Reference:
                 raise ConfigurationError("the reference was written by another version: rebuild it")
             trees = _unpack(plain.pop("forest", None))
             plain.setdefault("shattered", 0.0)
+            plain.setdefault("apart", np.inf)
             values = {name: _unpack(plain[name]) for name in _FIELDS if name != "forest"}
             values["model"] = ModelKey(*values["model"])
             values["names"] = tuple(values["names"])

@@ -144,7 +144,7 @@ def _behaviour(
         ),
         near=held_ratio(aimed.near, base.near, limits.scales[which]),
         typical=held_ratio(aimed.typical, base.typical, limits.scales[which]),
-        far=held_ratio(aimed.far, base.far, limits.scales[which]),
+        apart=held_ratio(aimed.apart, base.apart, limits.scales[which]),
         low_margin=_margin(aimed.low_margin, base.low_margin, limits.margins[which]),
         nulls=_nulls(aimed, base, limits.odds[which]),
         ceilings={

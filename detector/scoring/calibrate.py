@@ -19,22 +19,23 @@ from detector.reference.picture import HALF_MORE, Reference
 from detector.reference.surprise import BROKEN
 from detector.scoring.evidence import summit
 from detector.scoring.grow import planted
-from detector.scoring.lives import BenignLog, live
-from detector.scoring.signs import Sign, Stage
+from detector.scoring.lives import BenignLog, Seen, live
+from detector.scoring.signs import Against, Sign, Stage
 from detector.scoring.tables import ScoringPolicy, build_tables
 
 HALVINGS, PENALTY = 2, 2.0
 # How much stronger than expected what groups show may be held, from the strongest on.
 GROUP_STRENGTHS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
+LESSER_STRENGTHS = (1.0, 0.5, 0.25)
 MOST_ROWS = 0.95
 NEAR_SHARE = 0.35
-FAR_SHARE = 0.99
-MIN_TRIALS = 8
+APART_SHARE = 0.98
+MIN_TRIALS, MIN_APART = 8, 20
 
 
 def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Reference:
     """Return the reference with all filled in that is about clients."""
-    reference = _with_distances(reference, live(reference, log).distances)
+    reference = _with_distances(reference, live(reference, log), log.owner)
     strange = list(newcomers(reference, log.cells, log.owner))
     reference = replace(reference, shattered=_most_broken(strange))
     seen = live(reference, log)
@@ -104,13 +105,20 @@ def _habits(reference: Reference, log: BenignLog) -> Iterator[_Lives]:
         yield _Lives(seen.codes, habit.owner)
 
 
-def _with_distances(reference: Reference, distances: Floats) -> Reference:
-    """Set what is near, typical and far from (n,) distances to the nearest remembered query."""
-    if len(distances) < MIN_TRIALS:
+def _with_distances(reference: Reference, seen: Seen, owner: NDArray[np.int64]) -> Reference:
+    """Set what is near, typical and apart from what the (n,) clients' queries showed."""
+    if len(seen.distances) < MIN_TRIALS:
         return reference
-    typical = float(np.median(distances))
-    far = float(np.quantile(distances, FAR_SHARE))
-    return replace(reference, near=NEAR_SHARE * typical, typical=typical, far=far)
+    typical = float(np.median(seen.distances))
+    known = ~np.isnan(seen.apart)
+    lives = [seen.apart[known & (owner == client)] for client in np.unique(owner)]
+    limits = [np.quantile(life, APART_SHARE) for life in lives if len(life) >= MIN_APART]
+    return replace(
+        reference,
+        near=NEAR_SHARE * typical,
+        typical=typical,
+        apart=float(np.median(limits)) if limits else np.inf,
+    )
 
 
 def _ceiling(
@@ -141,9 +149,14 @@ def _mean(stage: Stage, trials: Floats, hits: Floats) -> float:
 
     A reference that shows little does not hold everything that will come.
     """
+    return _highest_mean(stage, trials.sum(keepdims=True), hits.sum(keepdims=True))
+
+
+def _highest_mean(stage: Stage, trials: Floats, hits: Floats) -> float:
+    """Return the same of the client whose share is the highest."""
     weight = 2.0 * stage.benign_strength
-    mean = (hits.sum() + weight * stage.benign) / (trials.sum() + weight)
-    return float(min(max(mean, stage.benign / 2.0), 0.9))
+    highest = float(((hits + weight * stage.benign) / (trials + weight)).max())
+    return min(max(highest, stage.benign / 2.0), 0.9)
 
 
 def fit_groups(
@@ -151,19 +164,22 @@ def fit_groups(
 ) -> tuple[float, ...]:
     """Return Beta parameters a, b of each stage from what groups showed that came new.
 
-    They show the very thing that is asked, so their strength may be more than expected: the most
-    with which their evidence stays within chance, or else the least. One of n groups may well reach
-    n (Ville 1939), so the most conspicuous does not count; one that stays together however the rows
-    are parted is there again.
+    Where they show the very thing that is asked, the share is that of all of them, and the strength
+    may be more than expected: the most with which their evidence stays within chance, or else the
+    least. One of n groups may well reach n (Ville 1939), so the most conspicuous does not count;
+    one that stays together however the rows are parted is there again. Where real groups may show
+    more than any of these, the share is that of the oddest, and the strength as expected or less.
     """
-    means = [_mean(*seen) for seen in _trials(sign.stages, levels, owner)]
+    oddest = sign.against is Against.ODDEST
+    mean, strengths = (_highest_mean, LESSER_STRENGTHS) if oddest else (_mean, GROUP_STRENGTHS)
+    means = [mean(*seen) for seen in _trials(sign.stages, levels, owner)]
     chance = float(np.log(len(np.unique(owner))))
     null: tuple[float, ...] = ()
-    for multiple in GROUP_STRENGTHS:
+    for multiple in strengths:
         null = tuple(
             share * multiple * stage.benign_strength
-            for stage, mean in zip(sign.stages, means, strict=True)
-            for share in (mean, 1.0 - mean)
+            for stage, share_of_yes in zip(sign.stages, means, strict=True)
+            for share in (share_of_yes, 1.0 - share_of_yes)
         )
         tables = build_tables((sign,), {sign.name: null}, {}, np.zeros(0), ScoringPolicy(), True)
         asked = tables.stages[0], int(tables.counts[0])

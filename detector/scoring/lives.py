@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from detector.events.batch import NO_LABEL, Floats
 from detector.features.block import fields_at
 from detector.features.catalogue import CATALOGUE
+from detector.features.geometry import apartness
 from detector.features.lens import make_lens, view_cells
+from detector.features.observation import FLAGS, Probe
 from detector.features.observe import MIN_COMPANY, observe
 from detector.features.reading import read_row
 from detector.features.state import ClientTable, Stat
@@ -24,6 +26,8 @@ PROFILE_QUERIES = (32, 64, 128, 256)
 _QUERIES = int(Stat.QUERIES)
 _NEAREST_SUM = int(Stat.NEAREST_SUM)
 _NEAREST_COUNT = int(Stat.NEAREST_COUNT)
+_MEMORY_COUNT = int(Stat.MEMORY_COUNT)
+_COLLINEAR = int(Probe.COLLINEAR)
 
 
 class BenignLog:
@@ -67,12 +71,15 @@ class Seen:
         codes: (n,) what the kernel saw.
         distances: (m,) distances to the nearest remembered query, of queries that change several
             fields with some company in memory; no client counts with more than 64.
+        apart: (n,) mean squared distances to the remembered queries; NaN of queries that change
+            fewer fields or have less company.
         volumes: (c,) peak daily volume of each client.
         vectors: (v, f) feature vectors at fixed ages.
     """
 
     codes: NDArray[np.int64]
     distances: Floats
+    apart: Floats
     volumes: Floats
     vectors: Floats
 
@@ -80,13 +87,13 @@ class Seen:
 @borrowing
 def _live(
     owner: Any, events: Any, lens: Any, held: Any, regions: int, codes: Any, nearest: Any,
-    profiles: Any,
+    apart: Any, profiles: Any,
 ) -> int:  # fmt: skip
     """Put the (n,) packed observations into `codes`, and return how many profiles were filled.
 
     `events` is (z, cells, labels, scores, margins, time_ms, p_values, broken), `held` is (rows,
-    starts, blank) of the table. `nearest` (n,) gets the distances that count, `profiles` (v, f) the
-    features at fixed ages.
+    starts, blank) of the table. `nearest` (n,) gets the distances to the nearest that count,
+    `apart` (n,) those to all, `profiles` (v, f) the features at fixed ages.
     """
     z, cells, labels, scores, margins, time_ms, p_values, broken = events
     rows, starts, blank = held
@@ -95,10 +102,14 @@ def _live(
         client = fields_at(blank, rows, owner[i], starts, 0)
         stats = client.stats
         before = stats[_NEAREST_SUM]
+        if stats[_MEMORY_COUNT] >= MIN_COMPANY:
+            apart[i] = apartness(z[i], client.memory, client.order)
         codes[i] = observe(
             client, z[i], cells[i], True, labels[i], scores[i], margins[i], time_ms[i],
             p_values[i], broken[i], lens,
         )  # fmt: skip
+        if codes[i] >> FLAGS < _COLLINEAR:
+            apart[i] = np.nan
         if MIN_COMPANY < stats[_NEAREST_COUNT] <= MAX_DISTANCES:
             nearest[i] = stats[_NEAREST_SUM] - before
         if stats[_QUERIES] in PROFILE_QUERIES:
@@ -110,6 +121,7 @@ def _live(
 def live(reference: Reference, log: BenignLog) -> Seen:
     """Run the benign events through fresh state."""
     count, clients = len(log.owner), int(log.owner.max()) + 1
+    apart = np.full(count, np.nan)
     table = ClientTable(log.z.shape[1], clients)
     p_values, broken = reference.judge(log.cells)
     events = (
@@ -120,7 +132,8 @@ def live(reference: Reference, log: BenignLog) -> Seen:
     filled = _live(
         log.owner, events, make_lens(reference, log.z.shape[1]),
         (table.block.rows, table.block.starts, table.blank), len(reference.centroids),
-        codes, nearest, profiles,
+        codes, nearest, apart, profiles,
     )  # fmt: skip
     volumes = table.stats[:, Stat.PEAK_VOLUME].copy()
-    return Seen(codes, nearest[nearest > 0.0], volumes, without_gaps(profiles[:filled]))
+    vectors = without_gaps(profiles[:filled])
+    return Seen(codes, nearest[nearest > 0.0], apart, volumes, vectors)

@@ -10,6 +10,7 @@ could show it, so that ordinary queries in between neither help nor harm.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from detector.features.observation import (
     ONE_FIELD_CHANGES,
@@ -22,6 +23,19 @@ from detector.scoring.hypothesis import Need
 
 SKIP = -1
 _CLOSE = PERTURBATIONS | ONE_FIELD_CHANGES
+
+
+class Against(Enum):
+    """Who shows how benign clients behave towards a sign.
+
+    CLIENTS: those of the reference.
+    GROUPS: groups that a reference lacks, made of its rows (`newcomers`).
+    ODDEST: the one of these that shows the most, where real new ones may show more than any.
+    """
+
+    CLIENTS = auto()
+    GROUPS = auto()
+    ODDEST = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +69,7 @@ class Sign:
         needs: What the log must hold for it.
         weight: Its part of the alarm budget, beside 1 for the others; less where benign clients of
             a new kind are likeliest to look conspicuous.
-        of_groups: Whether benign behaviour is that of groups that the reference lacks, made of its
-            rows, and not of its clients.
+        against: Whose behaviour is the benign one.
     """
 
     name: str
@@ -64,7 +77,12 @@ class Sign:
     stages: tuple[Stage, ...]
     needs: frozenset[Need]
     weight: float = 1.0
-    of_groups: bool = False
+    against: Against = Against.CLIENTS
+
+    @property
+    def of_groups(self) -> bool:
+        """Whether it is held against groups that were made of the reference's rows."""
+        return self.against is not Against.CLIENTS
 
 
 def _search(seen: Observation) -> int:
@@ -155,13 +173,11 @@ def _relations(seen: Observation) -> int:
 
 
 def _scatter(seen: Observation) -> int:
-    """Among unrelated queries: strange, and far from all others.
+    """Among unrelated queries: far from the others on the whole.
 
-    A new group is strange too, but its records are like each other.
+    A new group may be odd in any way, but its records are like each other.
     """
-    if not _unrelated(seen):
-        return SKIP
-    return int(seen.strange and seen.scattered)
+    return int(seen.scattered) if _unrelated(seen) else SKIP
 
 
 def _off_grid(seen: Observation) -> int:
@@ -216,9 +232,11 @@ SIGNS: tuple[Sign, ...] = (
     Sign(
         "relations", _relations,
         (Stage(0.04, 2.0, 0.45, 2.0, 0.1), Stage(0.04, 2.0, 0.5, 2.0, 0.1)),
-        _PICTURE, of_groups=True,
+        _PICTURE, against=Against.GROUPS,
     ),
-    Sign("scatter", _scatter, (Stage(0.03, 8.0, 0.5, 2.0, 0.1),), _PICTURE, of_groups=True),
+    Sign(
+        "scatter", _scatter, (Stage(0.2, 16.0, 0.9, 4.0, 0.3),), _PICTURE, against=Against.ODDEST
+    ),
     Sign("off_grid", _off_grid, (Stage(0.02, 640.0, 0.3, 2.0, 0.06),), _PICTURE),
     Sign("margin", _margin, (Stage(0.06, 60.0, 0.3, 4.0, 0.12),), _PICTURE | {Need.SCORES}),
     Sign("climb", _climb, (Stage(0.04, 40.0, 0.3, 2.0, 0.1),), _PICTURE | {Need.SCORES}),

@@ -22,7 +22,7 @@ class Traits(NamedTuple):
         natural: Of the local ones: about a record that is natural.
         switches: Of the local ones: about another record than the one before.
         same: That got the label of the conspicuous query before, alike for lone and local ones.
-        scattered: Farther from all others than is benign.
+        scattered: Farther from the others on the whole than is benign.
         spanned: That stand in the span of few others.
         hop: Mean distance from the conspicuous query before, root mean square over the fields in
             shares of their ranges. Random points are .41 apart.

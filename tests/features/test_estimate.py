@@ -13,9 +13,11 @@ from detector.features.estimate import (
     project_all,
     resemble_all,
 )
-from detector.features.geometry import compare
+from detector.features.geometry import apartness, compare
 from detector.features.lens import make_room
-from detector.features.state import MOST_SLOTS
+from detector.features.relation import lies_apart
+from detector.features.remember import Memory
+from detector.features.state import MOST_SLOTS, REMEMBERED, blank_row
 from tests.features.watcher import CAR, GAP
 
 SIZES = (1e-20, 1e-6, 1.0, 1e9, 1e30)
@@ -50,6 +52,26 @@ def test_slots_that_hold_nothing_are_passed_over() -> None:
     order[-1] = 1
     project_all(1.0, 2.0, np.zeros((MOST_SLOTS, 2), dtype=np.float32), order, room)
     assert not may_align(MOST_SLOTS - 1, 0.0, room)
+
+
+@pytest.mark.parametrize("width", [1, 7, 30, 64])
+def test_what_lies_apart_is_told_as_if_all_were_measured(width: int) -> None:
+    rng = np.random.default_rng(4)
+    client, room = blank_row(width), make_room()
+    held = Memory(*(getattr(client, name) for name in REMEMBERED))
+    for filled in (1, len(held.order) // 2, len(held.order)):
+        held.order[:filled] = 1
+        for z in rng.normal(size=(20, width)).astype(np.float32):
+            held.queries[:filled] = rng.normal(size=(filled, width))
+            held.queries[rng.random(held.queries.shape) < 0.1] = CAR
+            resemble_all(z, held.queries, held.order, room)
+            exact = apartness(z, held.queries, held.order)
+            squares = [compare(z, query, np.inf)[2] for query in held.queries[:filled]]
+            assert exact == pytest.approx(np.mean(squares))
+            for limit in (0.9 * exact, np.nextafter(exact, 0.0)):
+                assert lies_apart(z, held, limit, room)
+            for limit in (exact, np.nextafter(exact, 99.0), 1.1 * exact, np.inf):
+                assert not lies_apart(z, held, limit, room)
 
 
 def images(size: float, seed: int) -> NDArray[np.float32]:

@@ -93,14 +93,23 @@ class TestNear:
         steps *= 1.0 / np.linalg.norm(steps, axis=1, keepdims=True)
         assert client.ask_all(seeds + steps) == [Probe.FAR] + [Probe.EQUAL_STEP] * 5
 
-    def test_farther_than_any_benign_query_is_scattered_once_there_is_company(
+    def test_far_from_the_others_on_the_whole_is_scattered_once_there_is_company(
         self, rng: np.random.Generator
     ) -> None:
-        client = Watcher(lens(D, far=1.5))
+        client = Watcher(lens(D, apart=0.8 * D))
         scattered = [client.ask(20 * rng.normal(size=D)).scattered for _ in range(30)]
         assert scattered == [False] * 8 + [True] * 22
-        assert not client.ask(client.table.memory[0, 0] + 0.1).scattered
         assert client.stat(Stat.SCATTERED) == 22
+
+    def test_what_is_close_to_few_is_scattered_and_what_is_close_to_most_is_not(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(D, near=0.01, apart=0.5 * D))
+        for _ in range(12):
+            assert not client.ask(0.1 * rng.normal(size=D)).scattered
+        assert client.ask(20 + 0.1 * rng.normal(size=D)).scattered
+        assert client.ask(20 + 0.1 * rng.normal(size=D)).scattered
+        assert not client.ask(0.1 * rng.normal(size=D)).scattered
 
     def test_nothing_is_near_without_a_reference(self, rng: np.random.Generator) -> None:
         client = Watcher(uncalibrated(D))

@@ -124,7 +124,7 @@ def test_what_is_held_depends_on_the_queries_alone() -> None:
 def test_an_attack_is_recognised_across_ordinary_queries(ordinary: int) -> None:
     """A line is still seen when many ordinary queries come between its points."""
     rng = np.random.default_rng(5)
-    client = Watcher(lens(6, far=1e9))
+    client = Watcher(lens(6, apart=1e9))
     a, b = 5 * rng.normal(size=(2, 6))
     client.ask(a, p_value=0.001)
     client.ask(b, p_value=0.001)

@@ -21,7 +21,7 @@ CAR, HOUSE = category_code("car"), category_code("house")
 def lens(
     width: int,
     near: float = 0.5,
-    far: float = np.inf,
+    apart: float = np.inf,
     low_margin: float = 0.1,
     grid: Sequence[float] = (),
     gridded: bool = False,
@@ -35,7 +35,7 @@ def lens(
         rounded=0.0,
         near=near,
         typical=3.0 * near,
-        far=far,
+        apart=apart,
         low_margin=low_margin,
         scale=np.ones(width),
         span=np.ones(width),

@@ -68,9 +68,9 @@ def test_the_trees_are_those_of_the_client_vectors() -> None:
     assert planted(reference()).digest() == reference().digest()
 
 
-def test_what_is_near_usual_and_far_is_learnt_in_that_order() -> None:
+def test_what_is_near_usual_and_apart_is_learnt_in_that_order() -> None:
     learnt = reference()
-    assert 0 < learnt.near < learnt.typical < learnt.far < np.inf
+    assert 0 < learnt.near < learnt.typical < np.sqrt(learnt.apart) < np.inf
 
 
 def test_the_most_distinct_queries_a_day_of_every_client_are_learnt() -> None:

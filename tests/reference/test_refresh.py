@@ -29,7 +29,7 @@ BEHAVIOUR: dict[str, Any] = {
     "ceilings": {"line_search": 3.0},
     "near": 0.2,
     "typical": 0.6,
-    "far": 1.2,
+    "apart": 1.2,
     "low_margin": 0.1,
     "vectors": np.arange(200.0).reshape(40, 5),
 }
@@ -245,7 +245,7 @@ class TestBehaviour:
             "nulls": {"line_search": (30.0, 30.0)},
             "ceilings": {"line_search": 40.0},
             "near": 2.0,
-            "far": 20.0,
+            "apart": 20.0,
             "limits": anchor.limits * 9.0,
             "broken": anchor.broken + 9.0,
             "volumes": np.full(40, 1e6),
@@ -262,7 +262,7 @@ class TestBehaviour:
         a, b = current.nulls["line_search"]
         assert a / b == pytest.approx(Bounds().odds[1] / 50.0)
         assert current.near == pytest.approx(0.2 * Bounds().scales[1])
-        assert current.far == pytest.approx(1.2 * Bounds().scales[1])
+        assert current.apart == pytest.approx(1.2 * Bounds().scales[1])
         np.testing.assert_allclose(current.limits, anchor.limits * Bounds().scales[1])
         assert current.broken == anchor.broken
         np.testing.assert_array_equal(current.volumes, anchor.volumes)

@@ -1,5 +1,7 @@
 """The guarantee of the evidence, by simulation with fixed seeds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.random import Generator
@@ -15,7 +17,7 @@ from detector.scoring.calibrate import (
     fit_nulls,
 )
 from detector.scoring.evidence import LOG_E, RESTARTS, WIDTH, summit, tail, weigh
-from detector.scoring.signs import SIGNS, SKIP, Sign, Stage
+from detector.scoring.signs import SIGNS, SKIP, Against, Sign, Stage
 from detector.scoring.tables import (
     CEILING_MARGIN,
     LEAST_VOLUME_SPREAD,
@@ -247,14 +249,14 @@ class TestNulls:
 class TestGroups:
     """How sure a sign may be of what groups that come new do not show."""
 
-    SIGN = Sign("strange", lambda _: SKIP, (STAGE,), frozenset(), of_groups=True)
+    SIGN = Sign("strange", lambda _: SKIP, (STAGE,), frozenset(), against=Against.GROUPS)
 
-    def fitted(self, *shares: float) -> tuple[float, float]:
+    def fitted(self, *shares: float, sign: Sign = SIGN) -> tuple[float, float]:
         # Evenly spread, so that no run of them says more than the share.
         counts = np.floor(np.outer(shares, np.arange(151)) + 1e-9)
         levels = np.diff(counts, axis=1).astype(np.int64).ravel()
         owner = np.repeat(np.arange(len(shares)), 150)
-        a, b = fit_groups(self.SIGN, levels, owner)
+        a, b = fit_groups(sign, levels, owner)
         return a / (a + b), (a + b) / STAGE.benign_strength
 
     def test_groups_that_are_alike_are_trusted_most(self) -> None:
@@ -277,6 +279,13 @@ class TestGroups:
         strengths = [self.fitted(*[0.05] * 16, *[odd] * 4)[1] for odd in (0.05, 0.4, 0.7, 1.0)]
         assert strengths == pytest.approx(sorted(strengths, reverse=True))
         assert strengths[0] > 2 * strengths[-1]
+
+    def test_where_the_oddest_group_counts_the_others_do_not_water_it_down(self) -> None:
+        oddest = replace(self.SIGN, against=Against.ODDEST)
+        shares = [0.05] * 19 + [0.3]
+        assert self.fitted(*shares)[0] < 0.1
+        assert self.fitted(*shares, sign=oddest)[0] == pytest.approx(0.25, abs=0.05)
+        assert self.fitted(*[0.05] * 20, sign=oddest)[0] == pytest.approx(0.05, abs=0.02)
 
     def test_a_reference_that_does_not_speak_of_groups_leaves_their_signs_silent(self) -> None:
         older = build_tables(SIGNS, {}, {}, NOTHING, ScoringPolicy(), True)
