@@ -59,6 +59,7 @@ class Observation(NamedTuple):
         off_grid: Two numbers or more are off the grid that all benign values of their fields keep.
         scattered: Farther from the remembered queries on average than 98% of those of a typical
             benign client are from its own.
+        remote: Scattered, and farther still by a good measure.
         low_margin: The margin is under the reference's low quantile, and no similar query is
             remembered.
         routine: Record after record is treated alike: one field is tried with the values of the
@@ -76,6 +77,7 @@ class Observation(NamedTuple):
     shattered: bool
     off_grid: bool
     scattered: bool
+    remote: bool
     low_margin: bool
     routine: bool
     tells_routine: bool

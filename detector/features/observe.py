@@ -48,6 +48,8 @@ _KEPT, _NATURAL_ROOT, _RECORD = KEPT, NATURAL_ROOT, RECORD
 STRANGE_SHARE = 0.02
 MIN_COMPANY = 8
 APART = 0.7
+# By how much more than apart from all, as mean squares.
+REMOTE = 1.2
 COUNT_LIMIT = 255
 
 
@@ -129,6 +131,7 @@ def _look(
         count_fading(client.changed, beside.field % len(client.changed))
     company = lens.calibrated == 1 and stats[_MEMORY_COUNT] >= MIN_COMPANY
     scattered = company and probe >= _COLLINEAR and lies_apart(z, held, lens.apart, lens.room)
+    remote = scattered and lies_apart(z, held, REMOTE * lens.apart, lens.room)
     flip = differs(label, relation.base if relation.base >= 0 else beside.nearest, held.labels)
     if lens.calibrated == 1:
         cell = max(nearest_cell(z, lens.cells, lens.coarse, lens.room), 0)
@@ -146,7 +149,9 @@ def _look(
     conspicuous = unnatural or scattered or _ONE_FIELD <= probe < _FAR
     spanned = conspicuous and lens.calibrated == 1 and probe > _STEP and in_span(z, held)
     aligned = relation.crossed or spanned
-    marks = Marks(strange, broken > 0, off_grid, scattered, flip, record, routine, low, aligned)
+    marks = Marks(
+        strange, broken > 0, off_grid, scattered, remote, flip, record, routine, low, aligned
+    )
     if conspicuous:
         mark |= _KEPT
         home = follow_home(z, label, held, stats, lens)
@@ -165,8 +170,8 @@ def _pack(probe: int, broken: int, marks: Any, tells: bool) -> int:
     """Pack an observation as `decode` reads it."""
     code = (probe * 2 + int(marks.record)) * 2 + int(marks.flip)
     code = ((code * 2 + int(marks.strange)) * 2 + int(broken > 0)) * 2 + int(broken > 1)
-    code = ((code * 2 + int(marks.off_grid)) * 2 + int(marks.scattered)) * 2
-    code = ((code + int(marks.low_margin)) * 2 + int(marks.routine)) * 2 + int(tells)
+    code = ((code * 2 + int(marks.off_grid)) * 2 + int(marks.scattered)) * 2 + int(marks.remote)
+    code = ((code * 2 + int(marks.low_margin)) * 2 + int(marks.routine)) * 2 + int(tells)
     return code * 2 + int(marks.aligned)
 
 
@@ -187,7 +192,7 @@ def observe(
     follow_time(stats, time_ms)
     low = follow_margin(stats, margin, lens)
     probe, tells, level = _FIRST, False, 0
-    marks = Marks(False, False, False, False, False, False, False, low, False)
+    marks = Marks(False, False, False, False, False, False, False, False, low, False)
     if has_input:
         level = broken
         probe, marks, tells = _look(client, z, cells, label, scores, p_value, broken, low, lens)

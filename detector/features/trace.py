@@ -44,6 +44,7 @@ class Marks(NamedTuple):
     broken: bool
     off_grid: bool
     scattered: bool
+    remote: bool
     flip: bool
     record: bool
     routine: bool

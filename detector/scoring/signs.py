@@ -162,7 +162,7 @@ def _manifold(seen: Observation) -> int:
     """Among unrelated queries: relations between fields are broken; off grid or far from all."""
     if not _unrelated(seen):
         return SKIP
-    return (2 if seen.off_grid or seen.scattered else 1) if seen.broken else 0
+    return (2 if seen.off_grid or seen.remote else 1) if seen.broken else 0
 
 
 def _relations(seen: Observation) -> int:

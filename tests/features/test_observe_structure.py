@@ -107,9 +107,20 @@ class TestNear:
         client = Watcher(lens(D, near=0.01, apart=0.5 * D))
         for _ in range(12):
             assert not client.ask(0.1 * rng.normal(size=D)).scattered
-        assert client.ask(20 + 0.1 * rng.normal(size=D)).scattered
+        first = client.ask(20 + 0.1 * rng.normal(size=D))
+        assert first.scattered
+        assert first.remote
         assert client.ask(20 + 0.1 * rng.normal(size=D)).scattered
         assert not client.ask(0.1 * rng.normal(size=D)).scattered
+
+    def test_remote_is_farther_than_what_is_scattered_already(
+        self, rng: np.random.Generator
+    ) -> None:
+        for limit, remote in ((0.9 * D, False), (0.7 * D, True)):
+            client = Watcher(lens(D, apart=limit))
+            seen = [client.ask(20 * rng.normal(size=D)) for _ in range(30)]
+            assert all(each.scattered for each in seen[8:])
+            assert [each.remote for each in seen[8:]] == [remote] * 22
 
     def test_nothing_is_near_without_a_reference(self, rng: np.random.Generator) -> None:
         client = Watcher(uncalibrated(D))

@@ -23,6 +23,7 @@ CALIBRATED_FLAGS = (
     "shattered",
     "off_grid",
     "scattered",
+    "remote",
     "low_margin",
     "aligned",
 )
@@ -107,7 +108,8 @@ LEVELS = [
     ("manifold", seen(Probe.FAR, "strange"), 0),
     ("manifold", seen(Probe.FAR, "broken"), 1),
     ("manifold", seen(Probe.FAR, "broken", "off_grid"), 2),
-    ("manifold", seen(Probe.FAR, "broken", "scattered"), 2),
+    ("manifold", seen(Probe.FAR, "broken", "scattered"), 1),
+    ("manifold", seen(Probe.FAR, "broken", "scattered", "remote"), 2),
     ("manifold", seen(Probe.FAR, "broken", "shattered"), 1),
     ("manifold", seen(Probe.REPEAT, "broken"), SKIP),
     ("margin", seen(Probe.FAR), 0),
