@@ -59,7 +59,7 @@ class Observation(NamedTuple):
         off_grid: Two numbers or more are off the grid that all benign values of their fields keep.
         scattered: Farther from the remembered queries on average than 98% of those of a typical
             benign client are from its own.
-        remote: Scattered, and farther still by a good measure.
+        remote: Scattered, and the mean square of the distances is a fifth larger still.
         low_margin: The margin is under the reference's low quantile, and no similar query is
             remembered.
         routine: Record after record is treated alike: one field is tried with the values of the

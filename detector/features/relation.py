@@ -119,9 +119,9 @@ def lies_apart(z: Any, held: Any, limit: float, room: Any) -> bool:
         if held.order[m] > 0:
             total += room[_SQUARES, m]
             count += 1
-    beyond = total / count - limit
-    if abs(beyond) > 3.0 * ESTIMATE * limit + NOTHING:
-        return beyond > 0.0
+    mean = total / count
+    if abs(mean - limit) > 3.0 * ESTIMATE * mean + NOTHING:
+        return mean > limit
     return geometry.apartness(z, held.queries, held.order) > limit
 
 
