@@ -15,7 +15,7 @@ from tests.pipeline.world import alarmed, day_of, thief
 from tests.scoring.traffic import MODEL
 
 DAYS = 30
-ALONE, THREE = (0,), (0, 1, 2)
+ALONE, THREE, SIX = (0,), (0, 1, 2), range(6)
 # Nobody is suspected and nobody is too strange to teach: the bounds alone must hold.
 UNGATED = RefreshPolicy(scoring=ScoringPolicy(alarm_budget=1e-300), strangest=0.0)
 
@@ -66,8 +66,8 @@ def test_nor_do_they_when_nobody_keeps_them_from_teaching(frogs: Collection[int]
 
 
 def test_a_reference_learnt_from_their_traffic_as_it_is_would_be_blind() -> None:
-    """Otherwise the tests above would show nothing."""
-    late = [item for day in range(25, 31) for item in luring(THREE)(day)]
+    """Otherwise the tests above would show nothing; three no longer suffice for it."""
+    late = [item for day in range(25, 31) for item in luring(SIX)(day)]
     assert alarmed(learn(MODEL, late), thief()) == set()
 
 
