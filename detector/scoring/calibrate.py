@@ -26,7 +26,7 @@ from detector.scoring.tables import ScoringPolicy, build_tables
 HALVINGS, PENALTY = 2, 2.0
 # How much stronger than expected what groups show may be held, from the strongest on.
 GROUP_STRENGTHS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
-LESSER_STRENGTHS = (1.0, 0.5, 0.25)
+LESSER_STRENGTHS = tuple(strength for strength in GROUP_STRENGTHS if strength <= 1.0)
 MOST_ROWS = 0.95
 NEAR_SHARE = 0.35
 APART_SHARE = 0.98
