@@ -84,11 +84,15 @@ def first_alarm(verdicts: Sequence[Verdict]) -> int | None:
 
 
 def standing(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Return the most credible alarm that no other verdict explains better, as it last stood."""
+    """Return the most credible alarm that no other verdict explains better, as it last stood.
+
+    As in an incident, what was superseded counts anew once it supersedes something itself.
+    """
     superseded: set[str] = set()
     latest: dict[str, Verdict] = {}
     for verdict in verdicts:
-        if verdict.technique not in superseded:
+        if verdict.technique not in superseded or verdict.supersedes:
+            superseded.discard(verdict.technique)
             superseded.update(verdict.supersedes)
             latest[verdict.technique] = verdict
     left = [v for name, v in latest.items() if name not in superseded and v.alarm]

@@ -111,7 +111,7 @@ def note_superseded(incident: Incident, finding: Finding, at: datetime) -> Incid
         [],
         last_seen=max(incident.last_seen, event_time(finding.time_ms)),
         queries=max(incident.queries, finding.query),
-        marks=_marked(incident.marks, finding),
+        marks=_marked(incident.marks, finding, superseded=True),
     )
 
 
@@ -191,15 +191,20 @@ def _severity_notes(incident: Incident, values: dict[str, Any]) -> list[Note]:
     return [Note(TimelineKind.SEVERITY, summary, data)]
 
 
-def _marked(marks: Iterable[TechniqueMark], finding: Finding) -> tuple[TechniqueMark, ...]:
+def _marked(
+    marks: Iterable[TechniqueMark], finding: Finding, *, superseded: bool = False
+) -> tuple[TechniqueMark, ...]:
     """Move the finding's own mark forward and mark what it supersedes; ordered by name."""
     known = {mark.technique: mark for mark in marks}
     for technique in finding.supersedes:
         mark = known.get(technique, TechniqueMark(technique, 0, 0))
         known[technique] = replace(mark, superseded=True)
     own = known.get(finding.technique, TechniqueMark(finding.technique, 0, 0))
-    known[finding.technique] = replace(
-        own, query=max(own.query, finding.query), time_ms=max(own.time_ms, finding.time_ms)
+    known[finding.technique] = TechniqueMark(
+        finding.technique,
+        max(own.query, finding.query),
+        max(own.time_ms, finding.time_ms),
+        superseded,
     )
     return tuple(known[technique] for technique in sorted(known))
 

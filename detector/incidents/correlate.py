@@ -24,12 +24,13 @@ def absorb(
     The client's open incident of the finding's class is extended. Without one, an open incident
     that rests only on techniques which the finding supersedes is reclassified; without that, a new
     one opens. Further incidents that the finding explains are closed as duplicates, unless
-    somebody has acknowledged them.
+    somebody has acknowledged them. A technique that a better one took the place of adds nothing,
+    until it takes the place of that in turn.
     """
     if any(_applied(incident, finding) for incident in known):
         return ()
     living = [incident for incident in known if incident.is_open]
-    if better := next((i for i in living if _superseded(i, finding.technique)), None):
+    if better := next((i for i in living if _explains_better(i, finding)), None):
         return (note_superseded(better, finding, at),)
     key = dedup_key(finding.client, finding.attack_class)
     own = next((incident for incident in living if incident.dedup_key == key), None)
@@ -57,5 +58,8 @@ def _applied(incident: Incident, finding: Finding) -> bool:
     )
 
 
-def _superseded(incident: Incident, technique: str) -> bool:
-    return any(mark.technique == technique and mark.superseded for mark in incident.marks)
+def _explains_better(incident: Incident, finding: Finding) -> bool:
+    """Whether the incident stands for what took the place of the finding's technique."""
+    if set(incident.techniques) <= set(finding.supersedes):
+        return False
+    return any(mark.technique == finding.technique and mark.superseded for mark in incident.marks)

@@ -67,7 +67,8 @@ class TechniqueMark:
         technique: Name of the hypothesis.
         query: Highest ordinal among the client's queries at which it was found; 0 for never.
         time_ms: Latest event time at which it was found; 0 for never.
-        superseded: A better explanation took its place; its findings add no evidence any more.
+        superseded: A better explanation took its place; its findings add no evidence, until one of
+            them takes the place of that explanation.
     """
 
     technique: str

@@ -27,9 +27,10 @@ MAX_STAGES = 2
 LOG_E, RESTARTS = range(MAX_STAGES + 1, MAX_STAGES + 3)
 WIDTH = MAX_STAGES + 3
 # Columns of the verdict array: the query from which to judge again and that from which to report
-# again, the signs that were credible as bits, and the number of the hypothesis that stands, from 1.
-LOOK, DUE, FIRED, STANDING = range(4)
-VERDICT = 4
+# again, the signs that were credible as bits, the number of the hypothesis that stands, from 1, and
+# of the one that fitted better at the last look.
+LOOK, DUE, FIRED, STANDING, BETTER = range(5)
+VERDICT = 5
 # Columns of a stage: benign a and b, attack a and b, floor.
 STAGE_WIDTH = 5
 # Events between asking for a row and using it: enough for memory, too few to push others out.

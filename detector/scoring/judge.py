@@ -1,7 +1,8 @@
 """From evidence over its threshold to a finding: which explanation, how sure, and why.
 
 A client has one explanation at a time: the first hypothesis that a credible sign carries and whose
-traits are there. When a better one comes, it replaces what stood; the last resorts replace nothing.
+traits are there. One that comes before it at two looks in a row replaces what stood, lest an
+incident goes to and fro between two; the last resorts replace nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from detector.events.located import LocatedEvent
 from detector.features.state import Stat
 from detector.features.view import RowView
-from detector.scoring.evidence import DUE, FIRED, LOG_E, LOOK, RESTARTS, STANDING
+from detector.scoring.evidence import BETTER, DUE, FIRED, LOG_E, LOOK, RESTARTS, STANDING
 from detector.scoring.finding import AttackClass, Evidence, Finding, LogRange
 from detector.scoring.hypotheses import LAST_RESORT, WEAK
 from detector.scoring.hypotheses.wording import families
@@ -75,7 +76,9 @@ class Judge:
         at = Situation(moment.view, moment.names, query, moment.calibrated, names)
         standing = int(verdict[STANDING]) - 1
         chosen = self._choose(at, standing)
-        if chosen is None or (chosen == standing and query < verdict[DUE]):
+        if chosen is None or self._is_new(chosen, query, verdict):
+            return None
+        if chosen == standing and query < verdict[DUE]:
             return None
         verdict[DUE] = query + int(max(FEWEST, query * (REPORT_GROWTH - 1.0)))
         verdict[STANDING] = chosen + 1
@@ -84,6 +87,19 @@ class Judge:
         strongest = max(carrying or credible, key=lambda s: _weighted(evidence[s]))
         return self._finding(chosen, moment.located(), at, evidence[strongest],
                              int(first[strongest]), replaced)  # fmt: skip
+
+    @staticmethod
+    def _is_new(chosen: int, query: int, verdict: NDArray[np.int64]) -> bool:
+        """Whether another explanation than what stands is chosen for the first time in a row.
+
+        It is looked at again soon.
+        """
+        before, verdict[BETTER] = int(verdict[BETTER]) - 1, 0
+        if chosen in (before, int(verdict[STANDING]) - 1) or not verdict[STANDING]:
+            return False
+        verdict[BETTER] = chosen + 1
+        verdict[LOOK] = query + FRESH
+        return True
 
     def _choose(self, at: Situation, standing: int) -> int | None:
         """Return the number of the first hypothesis that fits."""

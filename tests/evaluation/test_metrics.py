@@ -130,6 +130,9 @@ def test_the_standing_verdict_is_the_most_credible_that_nothing_explains_better(
     better = verdict("better", 30.0, at=12, supersedes=("near",))
     again = verdict("near", 90.0, at=40)
     other = verdict("other", 20.0, at=15)
+    back = verdict("near", 10.0, at=50, supersedes=("better",))
+    assert standing([near, better, again]) == better
+    assert standing([near, better, again, back]) == back
     assert standing([near, better, other, again]) == better
     assert standing([near, other]) == near
     assert standing([]) is None

@@ -181,6 +181,20 @@ def test_a_superseded_technique_opens_nothing_whichever_came_first() -> None:
         assert case.only.queries == 150
 
 
+def test_a_technique_that_fits_better_again_takes_its_place_back() -> None:
+    case = Case()
+    back = replace(sweep(150), supersedes=("tree_path_finding",))
+    case.take(sweep(50), path(100), back)
+    assert case.only.attack_class is AttackClass.INVERSION
+    assert case.only.techniques == ("attribute_sweep",)
+    case.take(sweep(200), back, path(100))
+    assert case.only.techniques == ("attribute_sweep",)
+    assert (case.only.opened_at_query, case.only.queries) == (50, 200)
+    assert case.kinds().count(TimelineKind.RECLASSIFIED) == 2
+    case.take(path(300), sweep(350))
+    assert case.only.techniques == ("tree_path_finding",)
+
+
 def test_an_incident_with_a_technique_of_its_own_is_not_reclassified() -> None:
     case = Case()
     case.take(sweep(50), replace(sweep(60), technique="confidence_ascent"), path(100))

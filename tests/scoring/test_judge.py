@@ -62,6 +62,12 @@ class Case:
         found = self.decide(mask)
         return found.technique if found else None
 
+    def decide_twice(self, *, due: bool = True) -> Finding | None:
+        """Look again at what was seen for the first time."""
+        assert self.decide(due=due) is None
+        assert self.verdict[LOOK] == QUERIES + FRESH
+        return self.decide(due=due)
+
 
 def test_the_first_that_is_carried_and_holds_explains_the_client() -> None:
     other = Scripted("other_sign", frozenset({SECOND_SIGN}))
@@ -94,7 +100,7 @@ def test_a_better_explanation_replaces_the_one_that_stood() -> None:
     case = Case(better, worse)
     assert case.technique() == "worse"
     better.fits = True
-    found = case.decide()
+    found = case.decide_twice()
     assert found is not None
     assert (found.technique, found.supersedes) == ("better", ("worse",))
     again = case.decide()
@@ -109,14 +115,36 @@ def test_what_stands_is_reported_again_only_when_that_is_due() -> None:
     assert case.technique() == "only"
 
 
-def test_another_explanation_is_reported_at_once() -> None:
+def test_another_explanation_is_reported_before_a_report_is_due() -> None:
     better = Scripted("better", fits=False)
     case = Case(better, Scripted("worse"))
     assert case.technique() == "worse"
     better.fits = True
-    found = case.decide(due=False)
+    found = case.decide_twice(due=False)
     assert found is not None
     assert found.technique == "better"
+
+
+def test_an_explanation_that_fits_now_and_then_replaces_nothing() -> None:
+    better, other = Scripted("better", fits=False), Scripted("other", fits=False)
+    case = Case(better, other, Scripted("stands"))
+    assert case.technique() == "stands"
+    for fitting in (better, None, better, other, better):
+        better.fits, other.fits = fitting is better, fitting is other
+        assert case.technique() in (None, "stands")
+        assert case.verdict[STANDING] == 3
+
+
+def test_what_was_replaced_comes_back_when_it_fits_again() -> None:
+    better = Scripted("better", fits=False)
+    case = Case(better, Scripted("stands"))
+    assert case.technique() == "stands"
+    better.fits = True
+    assert case.decide_twice() is not None
+    better.fits = False
+    found = case.decide_twice()
+    assert found is not None
+    assert (found.technique, found.supersedes) == ("stands", ("better",))
 
 
 def test_a_fresh_sign_is_looked_at_again_sooner() -> None:
@@ -133,7 +161,9 @@ def test_a_last_resort_replaces_what_only_stood_for_lack_of_signs(weak: str) -> 
     case = Case(plain, Scripted(RESORT))
     assert case.technique() == weak
     plain.fits = False
-    assert case.technique() == RESORT
+    found = case.decide_twice()
+    assert found is not None
+    assert found.technique == RESORT
 
 
 def test_an_explanation_stands_while_no_other_comes() -> None:
@@ -160,7 +190,7 @@ def test_a_last_resort_explains_what_nothing_else_does_until_something_does() ->
     case = Case(plain, Scripted(RESORT))
     assert case.technique() == RESORT
     plain.fits = True
-    found = case.decide()
+    found = case.decide_twice()
     assert found is not None
     assert found.supersedes == (RESORT,)
 

@@ -85,6 +85,7 @@ ATTACKS: tuple[Attack, ...] = (
     ),
     Attack("dfme", "data_free", _EXTRACTION, 1000, data_free.dfme, SCORES),
     Attack("maze", "data_free", _EXTRACTION, 1000, data_free.maze, SCORES),
+    Attack("dfme_batch", "data_free", _EXTRACTION, 1000, data_free.batched_differences, SCORES),
     Attack("nes", "confidence_ascent", _INVERSION, 960, inversion.antithetic_ascent, SCORES),
     Attack("forward", "confidence_ascent", _INVERSION, 960, inversion.forward_ascent, SCORES),
     Attack("spsa", "confidence_ascent", _INVERSION, 960, inversion.simultaneous_ascent, SCORES),
@@ -95,6 +96,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack(
         "nes_random", "confidence_ascent", _INVERSION, 960, inversion.random_start_ascent, SCORES
     ),
+    Attack("central", "confidence_ascent", _INVERSION, 960, inversion.central_ascent, SCORES),
     Attack("es_inversion", "confidence_ascent", _INVERSION, 600, evolution.es_inversion, SCORES),
     Attack("cem_inversion", "latent_search", _INVERSION, 400, evolution.cem_inversion, SCORES),
     Attack("latent_walk", "latent_search", _INVERSION, 400, latent.latent_walk, SCORES),
@@ -102,6 +104,9 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("sweep_shuffled", "attribute_sweep", _INVERSION, 800, inversion.shuffled_sweep),
     Attack("hsj_distance", "boundary_distance", _MEMBERSHIP, 1000, membership.boundary_distance),
     Attack("noise_distance", "boundary_distance", _MEMBERSHIP, 1000, membership.noise_distance),
+    Attack(
+        "subspace_distance", "boundary_distance", _MEMBERSHIP, 1000, membership.subspace_distance
+    ),
     Attack("augmentation", "augmentation_bursts", _MEMBERSHIP, 800, membership.augmentation),
     Attack(
         "augmentation_fields",
@@ -135,6 +140,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("nes_evasion", "score_descent", _EVASION, 800, score_evasion.nes_evasion, SCORES),
     Attack("es_evasion", "score_descent", _EVASION, 600, evolution.es_evasion, SCORES),
     Attack("greedy", "coordinate_steps", _EVASION, 600, score_evasion.greedy, SCORES),
+    Attack("sign_bits", "score_descent", _EVASION, 600, score_evasion.sign_bits, SCORES),
     Attack("one_pixel", "few_fields", _EVASION, 600, score_evasion.one_pixel, SCORES),
     Attack(
         "harvest_burst",

@@ -17,6 +17,8 @@ from detector.evaluation.datasets import Coded
 LATENT = 16
 RATE = 2.0
 GAIN = 2.0
+BATCHES = (2, 4, 8)
+BATCH_DIRECTIONS = (2, 4, 6)
 MAZE_BATCH = 6
 MAZE_DIRECTIONS = 10
 RADII = (1e-3, 1e-2)
@@ -95,6 +97,18 @@ def dfme(attacker: Attacker) -> None:
     """Ask for one generated point at a time and a few forward differences about it."""
     directions = int(attacker.rng.choice([1, 2, 5]))
     _steal(attacker, directions=directions, batch=1, deep=False, symmetric=False)
+
+
+def batched_differences(attacker: Attacker) -> None:
+    """Ask for a batch of points and for a few directions about each; sizes and forms by chance."""
+    rng = attacker.rng
+    _steal(
+        attacker,
+        directions=int(rng.choice(BATCH_DIRECTIONS)),
+        batch=int(rng.choice(BATCHES)),
+        deep=bool(rng.random() < 0.5),
+        symmetric=bool(rng.random() < 0.5),
+    )
 
 
 def maze(attacker: Attacker) -> None:

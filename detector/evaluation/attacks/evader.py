@@ -1,5 +1,6 @@
 """What attacks have in common that move one record across the boundary."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -91,3 +92,11 @@ class Evader:
         near = np.clip(numbers, self.origin - size, self.origin + size)
         clipped: Coded = np.clip(near, 0.0, 1.0)
         return clipped
+
+
+def halved_blocks(count: int) -> Iterator[NDArray[np.intp]]:
+    """Yield all of the coordinates, then their halves, and so on down to single ones."""
+    parts = 1
+    while parts < 2 * count:
+        yield from np.array_split(np.arange(count), min(parts, count))
+        parts *= 2

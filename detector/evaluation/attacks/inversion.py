@@ -2,10 +2,11 @@
 
 Confidence ascent: Fredrikson et al., "Model Inversion Attacks that Exploit Confidence
 Information", CCS 2015 (MIFace), with zeroth-order gradients: antithetic pairs (NES, Ilyas et al.,
-ICML 2018), forward differences, or one pair of random signs a step (Spall, "Multivariate Stochastic
-Approximation Using a Simultaneous Perturbation Gradient Approximation", IEEE TAC 1992). Label-only
-spheres: Kahla et al., "Label-Only Model Inversion Attacks via Boundary Repulsion", CVPR 2022
-(BREP-MI). Attribute sweep: Fredrikson et al., "Privacy in Pharmacogenetics", USENIX Security 2014.
+ICML 2018), differences field by field, forward or central, or one pair of random signs a step
+(Spall, "Multivariate Stochastic Approximation Using a Simultaneous Perturbation Gradient
+Approximation", IEEE TAC 1992). Label-only spheres: Kahla et al., "Label-Only Model Inversion
+Attacks via Boundary Repulsion", CVPR 2022 (BREP-MI). Attribute sweep: Fredrikson et al., "Privacy
+in Pharmacogenetics", USENIX Security 2014.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,8 @@ NES_SIGMA = 0.05
 RANDOM_START_PAIRS = (4, 12)
 RANDOM_START_SIGMAS = (0.02, 0.1)
 FORWARD_STEP = 0.02
+CENTRAL_STEPS = (0.005, 0.05)
+CENTRAL_SHARES = (1.0, 0.4)
 SPSA_STEPS = 480
 SPSA_PATIENCE = 20
 SMALLEST_SCORE = 1e-6
@@ -92,6 +95,34 @@ def forward_ascent(attacker: Attacker) -> None:
             point = attacker.seeds(1)[0]
             continue
         moved = np.clip(point + 0.1 * np.sqrt(len(numeric)) / 2 * unit(gradient), 0, 0.98)
+        if np.allclose(moved, point):  # in a corner of the cube
+            return
+        point = moved
+
+
+def central_ascent(attacker: Attacker) -> None:
+    """Climb one class's score by plus-minus pairs, one field each: of all fields, or of some.
+
+    Where it begins (grey, a natural record or anywhere), how wide the pairs are and how many
+    fields a step takes are the attacker's choice.
+    """
+    victim, numeric, rng = attacker.victim_class(), attacker.space.numeric, attacker.rng
+    begin = (start, _natural, _random)[int(rng.integers(3))]
+    width = float(np.exp(rng.uniform(*np.log(CENTRAL_STEPS))))
+    taken = max(1, round(float(rng.choice(CENTRAL_SHARES)) * len(numeric)))
+    point = begin(attacker)
+    while attacker.oracle.left:
+        fields = rng.choice(numeric, taken, replace=False)
+        pairs = np.repeat(point[None], 2 * taken, axis=0)
+        pairs[np.arange(0, 2 * taken, 2), fields] += width
+        pairs[np.arange(1, 2 * taken, 2), fields] -= width
+        scores = attacker.ask(pairs).scores[:, victim].reshape(-1, 2)
+        gradient = np.zeros_like(point)
+        gradient[fields] = scores[:, 0] - scores[:, 1]
+        if not gradient.any():
+            point = begin(attacker)
+            continue
+        moved = np.clip(point + 0.1 * np.sqrt(taken) / 2 * unit(gradient), 0.0, 1.0)
         if np.allclose(moved, point):  # in a corner of the cube
             return
         point = moved

@@ -10,7 +10,8 @@ sequence of queries can tell from ordinary use.
 import numpy as np
 
 from detector.evaluation.attacks.art_evasion import hop_skip_jump
-from detector.evaluation.attacks.attack import Attacker
+from detector.evaluation.attacks.attack import Attacker, unit
+from detector.evaluation.attacks.evader import Evader
 
 AUGMENTATIONS = 20
 ITERATIONS = 3
@@ -19,6 +20,10 @@ NOISY_COPIES = 24
 NOISE_SIZES = (0.03, 0.1)
 NEIGHBOURS = 11
 NEIGHBOUR_SIZE = 0.03
+SUBSPACE_SHARES = (0.3, 1.0)
+SUBSPACE_PROBES = (8, 24)
+SUBSPACE_STEPS = (1, 3)
+SUBSPACE_SIGMA = 0.02
 
 
 def boundary_distance(attacker: Attacker) -> None:
@@ -30,6 +35,35 @@ def boundary_distance(attacker: Attacker) -> None:
     for record in attacker.rng.permutation(attacker.candidates):
         point = attacker.space.encode(record)[0]
         hop_skip_jump(attacker, point, iterations=ITERATIONS, evaluations=EVALUATIONS)
+
+
+def subspace_distance(attacker: Attacker) -> None:
+    """Bisect to each candidate's boundary and step along a normal estimated in a random subspace.
+
+    The estimate is QEBA's (Li et al., CVPR 2020), of few probes; their number, that of the steps
+    and the subspace's share of the numbers are the attacker's choice.
+    """
+    rng, numeric = attacker.rng, attacker.space.numeric
+    probes, steps = (
+        int(rng.integers(low, high + 1)) for low, high in (SUBSPACE_PROBES, SUBSPACE_STEPS)
+    )
+    dimensions = max(1, round(float(rng.choice(SUBSPACE_SHARES)) * len(numeric)))
+    for record in rng.permutation(attacker.candidates):
+        evader = Evader.of(attacker, attacker.space.encode(record)[0])
+        outside = evader.start()
+        if outside is None:
+            continue
+        for _ in range(steps):
+            edge = evader.approach(outside)
+            noise = rng.normal(size=(probes, dimensions)) @ rng.normal(
+                size=(dimensions, len(numeric))
+            )
+            noise = unit(noise) * np.sqrt(len(numeric))
+            evading = evader.trial(edge + SUBSPACE_SIGMA * noise)[1]
+            normal = unit((np.where(evading, 1.0, -1.0)[:, None] * noise).mean(axis=0))
+            outside = np.clip(edge + normal * np.linalg.norm(edge - evader.origin) / 2, 0.0, 1.0)
+            if not evader.evades(outside):
+                outside = edge
 
 
 def noise_distance(attacker: Attacker) -> None:

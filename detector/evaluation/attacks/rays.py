@@ -6,13 +6,10 @@ distance of record after record is what label-only membership inference asks for
 al., "Label-Only Membership Inference Attacks", ICML 2021).
 """
 
-from collections.abc import Iterator
-
 import numpy as np
-from numpy.typing import NDArray
 
 from detector.evaluation.attacks.attack import Attacker
-from detector.evaluation.attacks.evader import Evader
+from detector.evaluation.attacks.evader import Evader, halved_blocks
 from detector.evaluation.datasets import Coded
 
 WIDENING = (0.25, 0.5, 1.0)  # a whole range changes every number as far as it goes
@@ -40,14 +37,6 @@ def _radius(evader: Evader, signs: Coded, nearest: float) -> float:
     return outside
 
 
-def _blocks(count: int) -> Iterator[NDArray[np.intp]]:
-    """Yield all of the coordinates, then their halves, and so on down to single ones."""
-    parts = 1
-    while parts < 2 * count:
-        yield from np.array_split(np.arange(count), min(parts, count))
-        parts *= 2
-
-
 def _search(evader: Evader, signs: Coded, queries: int) -> float:
     """Turn signs of a direction block by block, keeping those that bring the boundary nearer.
 
@@ -56,7 +45,7 @@ def _search(evader: Evader, signs: Coded, queries: int) -> float:
     oracle = evader.attacker.oracle
     end = len(oracle) + queries
     nearest = _radius(evader, signs, np.inf)
-    for block in _blocks(len(signs)):
+    for block in halved_blocks(len(signs)):
         if len(oracle) >= end:
             break
         turned = signs.copy()

@@ -3,14 +3,16 @@
 NES: Ilyas et al., "Black-box Adversarial Attacks with Limited Queries and Information", ICML 2018.
 Greedy corners: Moon et al., "Parsimonious Black-Box Adversarial Attacks via Efficient Combinatorial
 Optimization", ICML 2019, field by field instead of in a hierarchy of blocks, of which plain vectors
-have none. Few fields: Su et al., "One Pixel Attack for Fooling Deep Neural Networks", IEEE TEVC
-2019, by differential evolution, whose children take both places and values from three others.
+have none. Signs by halves: Al-Dujaili and O'Reilly, "Sign Bits Are All You Need for Black-Box
+Attacks", ICLR 2020. Few fields: Su et al., "One Pixel Attack for Fooling Deep Neural Networks",
+IEEE TEVC 2019, by differential evolution, whose children take both places and values from three
+others.
 """
 
 import numpy as np
 
 from detector.evaluation.attacks.attack import Attacker
-from detector.evaluation.attacks.evader import Evader
+from detector.evaluation.attacks.evader import Evader, halved_blocks
 from detector.evaluation.datasets import Coded
 
 NES_SIZES = (0.1, 0.2)
@@ -22,6 +24,8 @@ NES_STEP = 0.03
 GREEDY_SIZES = (0.05, 0.1, 0.2)
 GREEDY_ROUNDS = 6
 GREEDY_GROWTH = 1.5
+
+SIGN_ROUNDS = 4
 
 FEW_FIELDS = 3
 POPULATION = 20
@@ -74,6 +78,25 @@ def greedy(attacker: Attacker) -> None:
         numbers, best = _greedy_round(evader, numbers, best, size)
         if np.isneginf(best):
             return
+        size *= GREEDY_GROWTH
+
+
+def sign_bits(attacker: Attacker) -> None:
+    """Ask for corners of a box, turning the signs of all numbers, of halves, of quarters and so on.
+
+    A turn that lowers the label's score is kept. The box grows when single signs have been turned.
+    """
+    evader, size = Evader.of_a_seed(attacker), float(attacker.rng.choice(GREEDY_SIZES))
+    signs, best = np.ones(len(evader.origin)), evader.score
+    for _ in range(SIGN_ROUNDS):
+        for block in halved_blocks(len(signs)):
+            turned = signs.copy()
+            turned[block] *= -1.0
+            scores, evading = evader.trial(np.clip(evader.origin + size * turned, 0.0, 1.0))
+            if evading[0]:
+                return
+            if scores[0] < best:
+                signs, best = turned, float(scores[0])
         size *= GREEDY_GROWTH
 
 
