@@ -80,7 +80,8 @@ class ConfidenceAscent(_Inversion):
             return False
         if steps_by_field(at):
             moving = t.away >= MOVED_ON or not about_a_record(at)
-            return moving and (t.spread < 0.3 or (t.spread < 0.55 and t.ratio < 0.5))
+            stepwise = t.ratio < 0.5 and (t.spread < 0.55 or "cross" in at.credible)
+            return moving and (t.spread < 0.3 or stepwise)
         return estimates_slopes(at) and t.spread < 0.3 and not about_a_record(at)
 
 
@@ -107,6 +108,9 @@ class LatentSearch(_Inversion):
 
     def holds(self, at: Situation) -> bool:
         """Return whether close points keep to one region, or are those of a generator."""
-        region = in_one_region(at) and not drawn_at_random(at)
+        t = at.traits
+        # A population that has not closed in yet is wide, but its points come from near the last.
+        closing = t.queries >= 12.0 and t.spread < 0.45 and t.hop < 0.28
+        region = (in_one_region(at) or closing) and not drawn_at_random(at)
         made_up = region and not went_out_from_a_record(at)
         return generated(at) or (made_up and keeps_one_class(at))

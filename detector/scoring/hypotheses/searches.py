@@ -66,9 +66,13 @@ class TreePathFinding:
     budget = 1000
 
     def holds(self, at: Situation) -> bool:
-        """Return whether fields are searched one at a time."""
-        searched = _changes_one_field(at) and at.traits.searching >= SEARCHED
-        return (searched and "cross" not in at.credible) or at.credible <= {"search", "one_field"}
+        """Return whether fields are searched one at a time, or tried in turn by natural values."""
+        t = at.traits
+        searched = t.searching >= SEARCHED and "cross" not in at.credible
+        # Of a field with few values each is tried, and none of them is where a search would look.
+        tried = t.one_field >= 0.6 and t.steps * t.local < 0.02 and "turns" in at.credible
+        one_by_one = _changes_one_field(at) and (searched or tried)
+        return one_by_one or at.credible <= {"search", "one_field"}
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the share of one-field changes, the searching ones, and the busiest field."""
