@@ -12,6 +12,7 @@ from detector.evaluation.attacks import (
     data_free,
     decision_evasion,
     evolution,
+    foreign,
     functionally_equivalent,
     harvesting,
     inversion,
@@ -53,6 +54,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("uniform_grid", "equation_solving", _EXTRACTION, 500, random_queries.whole_numbers),
     Attack("latin_hypercube", "equation_solving", _EXTRACTION, 500, random_queries.latin_hypercube),
     Attack("lowd_meek", "line_search", _EXTRACTION, 600, line_search.lowd_meek),
+    Attack("axis_crossings", "line_search", _EXTRACTION, 600, line_search.axis_crossings),
     Attack("random_segments", "line_search", _EXTRACTION, 600, line_search.random_segments),
     Attack("natural_segments", "line_search", _EXTRACTION, 600, line_search.natural_segments),
     Attack(
@@ -67,6 +69,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("random_sign", "jacobian_augmentation", _EXTRACTION, 1280, jacobian.random_sign),
     Attack("knockoff", "natural_surrogate", _EXTRACTION, 1000, art_extraction.knockoff),
     Attack("copycat", "natural_surrogate", _EXTRACTION, 1000, art_extraction.copycat),
+    Attack("sorted_rows", "natural_surrogate", _EXTRACTION, 1000, foreign.sorted_rows),
     Attack(
         "active_learning",
         "active_learning",

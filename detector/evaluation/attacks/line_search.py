@@ -56,6 +56,19 @@ def lowd_meek(attacker: Attacker) -> None:
                 bisect(attacker, edge, far, label)
 
 
+def axis_crossings(attacker: Attacker) -> None:
+    """Find the boundary on the axes through a point, natural or not: both ends, then halves."""
+    rng, size = attacker.rng, attacker.space.size
+    anchor = attacker.seeds(1)[0] if rng.random() < 0.5 else rng.random(size)
+    attacker.ask(anchor)
+    for axis in rng.permutation(attacker.space.numeric):
+        ends = np.repeat(anchor[None], 2, axis=0)
+        ends[:, axis] = 0.0, 1.0
+        labels = attacker.ask(ends).labels
+        if labels[0] != labels[1]:
+            bisect(attacker, ends[0], ends[1], int(labels[0]), NATURAL_STEPS)
+
+
 def random_segments(attacker: Attacker) -> None:
     """Bisect along random rays from a point until they leave its class."""
     start = attacker.rng.random(attacker.space.size)

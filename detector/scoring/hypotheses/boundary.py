@@ -71,7 +71,7 @@ class BoundaryEvasion:
         if from_record_to_record(at) or drawn_around(at) or generated(at):
             return False
         t = at.traits
-        flips_often = t.homes > 0 and t.flips >= (0.15 if t.home >= MOSTLY_HOMELESS else 0.06)
+        flips_often = t.flips >= (0.15 if t.home >= MOSTLY_HOMELESS else 0.06)
         close = t.local >= 0.1 and (about_a_record(at) or flips_often)
         return close or walks_beyond(at) or drifts_from_a_record(at)
 

@@ -12,9 +12,8 @@ ARTIFICIAL = frozenset(
     }
 )  # fmt: skip
 BY_FIELD = ARTIFICIAL | {"search", "one_field", "turns"}
-# Points drawn at random from the box of ranges are .41 apart: one region is half of that. Records
-# are farther apart than one region's middle.
-AS_RANDOM, ONE_REGION, RECORDS_APART = 0.4, 0.24, 0.13
+# Points drawn at random from the box of ranges are .41 apart: one region is half of that.
+AS_RANDOM, ONE_REGION = 0.4, 0.24
 # So close to a record, they are about it; farther than random points are apart, it is out of sight;
 # from .75 on, most of them have none at all.
 CLOSE_HOME, IN_SIGHT, MOSTLY_HOMELESS = 0.16, 0.45, 0.75
@@ -26,9 +25,6 @@ FEW_HOMES = 4
 # Evaders spend hundreds of queries on a record, membership inference tens (published budgets go up
 # to thousands, but over tens of records at least): one in so many is about another one.
 ON_A_RECORD, MANY_HOMES = 150.0, 7
-# Who looks for the boundary on both sides of a record is farther from it than from the points
-# before; by the eighth record it is plain all the same.
-PLAINLY_MANY, FAR_FROM_EACH = 8, 1.6
 SCATTERED_LONE = 0.85
 ENOUGH = 8.0
 GENERATED = 0.2
@@ -112,12 +108,9 @@ def from_record_to_record(at: Situation) -> bool:
     """
     t = at.traits
     goes_on = t.homes >= MANY_HOMES or t.moves >= 1.0 / ON_A_RECORD
-    apart = RECORDS_APART <= t.spread < 0.45
-    stays = t.homes >= 3 and t.home < IN_SIGHT and t.ratio < 0.9
+    stays = t.homes >= 3 and t.home < IN_SIGHT and t.spread < 0.45 and t.ratio < 0.9
     in_turn = t.switches <= 0.8 or t.local < 0.02
-    about = t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12)
-    far = t.homes >= PLAINLY_MANY and t.moves >= 0.005 and t.away < FAR_FROM_EACH
-    return goes_on and stays and apart and in_turn and (about or far)
+    return goes_on and stays and in_turn and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
 
 
 def estimates_slopes(at: Situation) -> bool:
