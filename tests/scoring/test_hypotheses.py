@@ -137,6 +137,14 @@ def test_who_stays_long_about_each_of_few_records_evades() -> None:
     assert explained(**about, homes=9, moves=0.0) == "augmentation_membership"
 
 
+def test_lines_from_records_that_are_halved_in_turn_are_no_search_across_the_space() -> None:
+    halved = {"lines": 0.5, "local": 0.7, "flips": 0.4, "same": 0.5, "spread": 0.4, "hop": 0.1}
+    assert explained(**halved) == "line_search"
+    about = {**halved, "home": 0.5, "natural": 0.5, "homes": 8}
+    assert explained(**about, moves=0.01) == "label_only_membership"
+    assert explained(**about, moves=0.1) == "line_search"
+
+
 def test_bursts_are_data_free_where_they_are_as_far_apart_as_random_points() -> None:
     assert explained(spread=0.42, hop=0.1, switches=0.3, same=0.4) == "data_free"
     assert explained(spread=0.36, hop=0.1, switches=0.3, same=0.4) == "off_manifold_querying"

@@ -12,6 +12,7 @@ from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import (
     ARTIFICIAL,
     AS_RANDOM,
+    BISECTED,
     about_a_record,
     extent,
     placed,
@@ -41,7 +42,9 @@ class LineSearch(_Extraction):
     def holds(self, at: Situation) -> bool:
         """Return whether lines dominate the close probing and cross the input space."""
         t = at.traits
-        across = t.spread >= 0.2 and not (about_a_record(at) and t.homes >= 1)
+        about_records = t.homes >= 3 and t.home < BISECTED
+        about = about_records or (about_a_record(at) and t.homes >= 1)
+        across = t.spread >= 0.2 and not about
         return t.lines >= 0.2 and t.lines * t.local >= 0.08 and (across or t.moves >= 0.07)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:

@@ -110,7 +110,8 @@ class LatentSearch(_Inversion):
         """Return whether close points keep to one region, or are those of a generator."""
         t = at.traits
         # A population that has not closed in yet is wide, but its points come from near the last.
-        closing = t.queries >= 12.0 and t.spread < 0.52 and t.hop < 0.28 and t.same >= 0.8
+        near = t.hop < 0.28 and t.ratio < 0.8
+        closing = t.queries >= 12.0 and t.spread < 0.52 and near and t.same >= 0.8
         region = (in_one_region(at) or closing) and not drawn_at_random(at)
         made_up = region and not went_out_from_a_record(at)
         return generated(at) or (made_up and keeps_one_class(at))

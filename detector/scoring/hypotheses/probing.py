@@ -26,6 +26,8 @@ FEW_HOMES = 4
 # to thousands, but over tens of records at least): one in so many is about another one.
 ON_A_RECORD, MANY_HOMES = 150.0, 7
 SCATTERED_LONE = 0.85
+# Who halves the way from a record to the other side is far from it, and still in its sight.
+BISECTS, BISECTED = 0.15, 0.6
 ENOUGH = 8.0
 GENERATED = 0.2
 SEARCHED = 0.12
@@ -108,9 +110,12 @@ def from_record_to_record(at: Situation) -> bool:
     """
     t = at.traits
     goes_on = t.homes >= MANY_HOMES or t.moves >= 1.0 / ON_A_RECORD
-    stays = t.homes >= 3 and t.home < IN_SIGHT and t.spread < 0.45 and t.ratio < 0.9
+    bisects = t.lines * t.local >= BISECTS
+    reach = BISECTED if bisects else IN_SIGHT
+    stays = t.homes >= 3 and t.home < reach and t.spread < reach and t.ratio < 0.9
     in_turn = t.switches <= 0.8 or t.local < 0.02
-    return goes_on and stays and in_turn and (t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12))
+    about = t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12) or (bisects and t.away < 1.6)
+    return goes_on and stays and in_turn and about
 
 
 def estimates_slopes(at: Situation) -> bool:
