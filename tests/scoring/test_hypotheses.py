@@ -156,6 +156,20 @@ def test_points_of_one_class_that_come_from_near_the_last_close_in_on_it() -> No
     assert explained(spread=0.36, hop=0.3, switches=0.3) == "off_manifold_querying"
 
 
+def test_what_makes_lines_is_neither_drawn_nor_generated() -> None:
+    assert explained(lines=0.01) == "latent_search"
+    assert explained(lines=0.1) == "off_manifold_querying"
+    drawn = {"lone": 0.95, "local": 0.05, "hop": 0.1, "spread": 0.12, "homes": 1, "home": 0.2}
+    assert explained(**drawn) == "sphere_sampling"
+    assert explained(**drawn, lines=0.5) == "off_manifold_querying"
+
+
+def test_draws_beyond_the_boundary_are_no_walk_along_it() -> None:
+    beyond = {"lone": 0.95, "local": 0.05, "hop": 0.1, "home": 0.3, "homes": 1, "beyond": 0.9}
+    assert explained(**beyond, same=0.8) == "sphere_sampling"
+    assert explained(**beyond | {"lone": 0.8, "local": 0.2}, same=0.8) == "boundary_probing"
+
+
 def test_pairs_about_points_far_apart_are_no_generators_points() -> None:
     generated = {"spanned": 0.5, "spread": 0.5, "hop": 0.5}
     assert explained(**generated) == "latent_search"

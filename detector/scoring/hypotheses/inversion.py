@@ -19,6 +19,7 @@ from detector.scoring.hypotheses.probing import (
     generated,
     in_one_region,
     keeps_one_class,
+    makes_lines,
     placed,
     steps_by_field,
     went_out_from_a_record,
@@ -114,4 +115,4 @@ class LatentSearch(_Inversion):
         closing = t.queries >= 12.0 and t.spread < 0.52 and near and t.same >= 0.8
         region = (in_one_region(at) or closing) and not drawn_at_random(at)
         made_up = region and not went_out_from_a_record(at)
-        return generated(at) or (made_up and keeps_one_class(at))
+        return not makes_lines(at) and (generated(at) or (made_up and keeps_one_class(at)))

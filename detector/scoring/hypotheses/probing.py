@@ -42,8 +42,9 @@ def walks_beyond(at: Situation) -> bool:
     """Return whether a small region away from one record is probed, where labels are others."""
     t = at.traits
     away = MOSTLY_HOMELESS > t.home >= AWAY * t.spread and t.homes <= 2
-    # On the other side a class holds for long as well; that it is searched shows in flips.
-    return away and t.beyond >= 0.3 and (t.same < 0.95 or t.flips >= 0.06)
+    # On the other side a class holds for long as well; that it is searched shows in flips. A walk
+    # goes by small steps, where draws about a centre are far from each other.
+    return away and t.local >= 0.1 and t.beyond >= 0.3 and (t.same < 0.95 or t.flips >= 0.06)
 
 
 def about_a_record(at: Situation) -> bool:
@@ -86,10 +87,15 @@ def drawn_at_random(at: Situation) -> bool:
     return t.homes == 0 and t.lone >= SCATTERED_LONE and t.ratio >= 0.96
 
 
+def makes_lines(at: Situation) -> bool:
+    """Return whether some stand on lines, as draws and generated points do not."""
+    return at.traits.lines * at.traits.local >= 0.0125
+
+
 def drawn_around(at: Situation) -> bool:
     """Return whether they are drawn independently around one centre, each far from the others."""
     t = at.traits
-    one = t.homes <= 2 and not walks_beyond(at) and not drawn_at_random(at)
+    one = t.homes <= 2 and not walks_beyond(at) and not drawn_at_random(at) and not makes_lines(at)
     return one and t.lone >= SCATTERED_LONE and t.ratio >= 0.62 and keeps_one_class(at)
 
 
