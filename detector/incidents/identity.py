@@ -5,6 +5,7 @@ The same log gives the same names whatever source, batch or worker it came throu
 
 import json
 import uuid
+from functools import lru_cache
 
 from detector.events.model import ClientKey
 from detector.scoring.finding import AttackClass, Finding
@@ -29,6 +30,7 @@ def dedup_key(client: ClientKey, attack_class: AttackClass) -> str:
     return stable_id("dedup", tenant, client_id, model, attack_class)
 
 
+@lru_cache(maxsize=1 << 14)
 def client_key(client: ClientKey) -> str:
     """Return a short name of the client, of one length however long its three ids are."""
     return stable_id("client", *client)

@@ -182,4 +182,6 @@ def _packed(letter: DeadLetter) -> list[list[str]] | None:
 
 
 def _finite(numbers: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(value) for name, value in numbers.items() if math.isfinite(value)}
+    if all(map(math.isfinite, numbers.values())):  # as nearly always, and a fifth of the time
+        return dict(numbers)
+    return {name: value for name, value in numbers.items() if math.isfinite(value)}
