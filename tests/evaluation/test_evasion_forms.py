@@ -9,7 +9,7 @@ from detector.evaluation.models import Target
 from tests.evaluation.attackers import points, run, run_once
 
 BY_DECISIONS = ["rays", "evolutionary", "geoda"]
-BY_SCORES = ["nes_evasion", "es_evasion", "greedy", "one_pixel"]
+BY_SCORES = ["nes_evasion", "es_evasion", "greedy", "sign_bits", "one_pixel"]
 ROUNDING = 1e-3  # requests have six significant digits
 
 
@@ -73,6 +73,16 @@ def test_evasion_stays_in_a_box_about_the_record(
 ) -> None:
     sizes = np.abs(moves(run_once(name, digits_target, 300)))
     assert 0.01 < sizes.max() <= largest + ROUNDING
+
+
+def test_sign_bits_are_turned_at_the_corners_of_a_box(digits_target: Target) -> None:
+    someone = run_once("sign_bits", digits_target, 40, 2)
+    change = moves(someone)[1:]
+    cube = points(someone)[1:, someone.space.numeric]
+    clipped = (cube < ROUNDING) | (cube > 1 - ROUNDING)
+    size = np.abs(change).max()
+    assert (np.isclose(np.abs(change), size, atol=ROUNDING) | clipped).all()
+    assert len(np.unique(np.sign(change), axis=0)) >= 10
 
 
 def test_estimates_of_a_gradient_are_mirrored_about_a_moving_point(digits_target: Target) -> None:

@@ -75,3 +75,48 @@ def test_natural_segments_are_halved_between_opposite_labels(churn_target: Targe
     assert np.allclose(sizes, 0.5 ** np.arange(2, 10), atol=1e-3)
     nearby = start + np.outer(along, end - start)
     assert np.abs(nearby - between).max() < 0.05  # whole numbers are rounded
+
+
+def test_central_differences_move_one_field_to_either_side(digits_target: Target) -> None:
+    someone = run("central", digits_target, 60)
+    pairs = points(someone).reshape(30, 2, -1)
+    moved = np.abs(pairs[:, 0] - pairs[:, 1]) > 1e-4
+    assert moved.sum(axis=1).max() == 1
+    middles = pairs.mean(axis=1)
+    inside = ((pairs > 0) & (pairs < 1)).all(axis=1)
+    same = np.isclose(middles, middles[0], atol=1e-3) | ~inside
+    assert same.all(axis=1)[:10].all()
+
+
+def test_batched_differences_come_back_to_each_point_of_the_batch(cancer_target: Target) -> None:
+    cube = points(run("dfme_batch", cancer_target, 120))
+    near = np.linalg.norm(cube[1:] - cube[0], axis=1) < 0.03
+    batch = int(np.argmax(near)) + 1
+    assert batch in (2, 4, 8)
+    assert (np.linalg.norm(cube[batch : 2 * batch] - cube[:batch], axis=1) < 0.03).all()
+
+
+def test_a_subspace_distance_is_bisected_from_record_after_record(cancer_target: Target) -> None:
+    someone = run("subspace_distance", cancer_target, 600)
+    candidates = {tuple(row) for row in cancer_target.as_sent(someone.candidates)}
+    asked = np.array([tuple(row) in candidates for row in someone.oracle.rows()])
+    labels = someone.oracle.answers().labels
+    assert asked[0]
+    assert asked.sum() >= 4
+    assert (labels[1:] != labels[:-1]).mean() > 0.15
+
+
+def test_crossings_lie_on_the_axes_through_a_point(cancer_target: Target) -> None:
+    cube = points(run("axis_crossings", cancer_target, 50))
+    moved = np.abs(cube[1:] - cube[0]) > 1e-4
+    assert moved.sum(axis=1).max() == 1
+    ends = cube[1:][(cube[1:] < 1e-4).any(axis=1) | (cube[1:] > 1 - 1e-4).any(axis=1)]
+    assert len(ends) >= 10
+
+
+def test_rows_of_another_domain_are_asked_as_they_are_sorted(cancer_target: Target) -> None:
+    someone = run("sorted_rows", cancer_target, 60)
+    rows = someone.oracle.rows()
+    foreign = {tuple(row) for row in cancer_target.as_sent(someone.foreign)}
+    assert all(tuple(row) in foreign for row in rows)
+    assert (np.diff(rows, axis=0) >= 0).all(axis=0).any()
