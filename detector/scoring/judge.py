@@ -1,7 +1,7 @@
 """From evidence over its threshold to a finding: which explanation, how sure, and why.
 
 A client has one explanation at a time: the first hypothesis that a credible sign carries and whose
-traits are there. One that comes before it at two looks in a row replaces what stood, lest an
+traits are there. Another one must be that at two looks in a row to replace what stands, lest an
 incident goes to and fro between two; the last resorts replace nothing.
 """
 
@@ -76,7 +76,7 @@ class Judge:
         at = Situation(moment.view, moment.names, query, moment.calibrated, names)
         standing = int(verdict[STANDING]) - 1
         chosen = self._choose(at, standing)
-        if chosen is None or self._is_new(chosen, query, verdict):
+        if chosen is None or self._put_off(chosen, query, verdict):
             return None
         if chosen == standing and query < verdict[DUE]:
             return None
@@ -89,10 +89,10 @@ class Judge:
                              int(first[strongest]), replaced)  # fmt: skip
 
     @staticmethod
-    def _is_new(chosen: int, query: int, verdict: NDArray[np.int64]) -> bool:
-        """Whether another explanation than what stands is chosen for the first time in a row.
+    def _put_off(chosen: int, query: int, verdict: NDArray[np.int64]) -> bool:
+        """Put off another explanation than what stands until it is chosen at two looks in a row.
 
-        It is looked at again soon.
+        The second is soon. Returns whether this was the first.
         """
         before, verdict[BETTER] = int(verdict[BETTER]) - 1, 0
         if chosen in (before, int(verdict[STANDING]) - 1) or not verdict[STANDING]:
