@@ -109,10 +109,11 @@ REGION: dict[str, Any] = {
 }  # fmt: skip
 
 
-def explained(**traits: float) -> str:
+def explained(crosses: bool = False, /, **traits: float) -> str:
     """What a client goes by whose conspicuous queries have these traits, whatever is credible."""
     client = moment("benign")
-    at = Situation(client.view, client.names, QUERIES, True, CREDIBLE - {"cross"})
+    credible = CREDIBLE if crosses else CREDIBLE - {"cross"}
+    at = Situation(client.view, client.names, QUERIES, True, credible)
     vars(at)["traits"] = Traits(**REGION | traits)
     return next(h.technique for h in ALL if h.signs & at.credible and h.holds(at))
 
@@ -127,6 +128,8 @@ def test_who_has_a_record_in_sight_does_not_invert_a_class() -> None:
     stepped = {"one_field": 0.5, "steps": 0.6}
     assert explained(**stepped) == "confidence_ascent"
     assert explained(**stepped, homes=1, home=0.3) == "boundary_probing"
+    assert explained(True, **stepped, homes=1, home=0.3) == "confidence_ascent"
+    assert explained(True, **stepped, homes=1, home=0.1) == "coordinate_steps"
 
 
 def test_who_stays_long_about_each_of_few_records_evades() -> None:
@@ -135,6 +138,13 @@ def test_who_stays_long_about_each_of_few_records_evades() -> None:
     assert explained(**about, homes=4, moves=0.02) == "augmentation_membership"
     assert explained(**about, homes=4, moves=0.02, flips=0.2) == "label_only_membership"
     assert explained(**about, homes=9, moves=0.0) == "augmentation_membership"
+
+
+def test_who_steps_field_by_field_or_hurries_from_record_to_record_evades() -> None:
+    visits = {"home": 0.08, "local": 0.8, "lone": 0.2, "homes": 9, "moves": 0.1, "spread": 0.3}
+    assert explained(**visits) == "augmentation_membership"
+    assert explained(**visits | {"moves": 0.2}) == "boundary_probing"
+    assert explained(**visits, steps=0.4) == "boundary_probing"
 
 
 def test_lines_from_records_that_are_halved_in_turn_are_no_search_across_the_space() -> None:

@@ -16,6 +16,7 @@ from detector.scoring.hypotheses.probing import (
     drawn_around,
     drifts_from_a_record,
     estimates_slopes,
+    evades_in_turn,
     extent,
     flips,
     from_record_to_record,
@@ -23,6 +24,7 @@ from detector.scoring.hypotheses.probing import (
     in_one_region,
     placed,
     steps_by_field,
+    visits_records,
     walks_beyond,
     went_out_from_a_record,
 )
@@ -42,7 +44,7 @@ class CoordinateSteps:
 
     def holds(self, at: Situation) -> bool:
         """Return whether steps field by field stay close to natural records."""
-        close = at.traits.spread < 0.3 or from_record_to_record(at)
+        close = at.traits.spread < 0.3 or visits_records(at)
         stays = about_a_record(at) and at.traits.away < MOVED_ON
         return steps_by_field(at) and stays and close
 
@@ -52,7 +54,7 @@ class CoordinateSteps:
 
 
 class BoundaryEvasion:
-    """The boundary is searched around a single record."""
+    """The boundary is searched around a single record, or around some in turn."""
 
     technique = "boundary_probing"
     attack_class = AttackClass.EVASION
@@ -63,6 +65,8 @@ class BoundaryEvasion:
 
     def holds(self, at: Situation) -> bool:
         """Return whether a small region about one record is probed, and not by chance alone."""
+        if evades_in_turn(at):
+            return True
         if estimates_slopes(at):
             about = about_a_record(at) or went_out_from_a_record(at)
             return about and at.traits.spread < 0.3

@@ -77,11 +77,13 @@ class ConfidenceAscent(_Inversion):
     def holds(self, at: Situation) -> bool:
         """Return whether steps or mirrored pairs go around one moving, artificial point."""
         t = at.traits
-        if went_out_from_a_record(at):
+        # Pairs field by field that have left a record are for its score's sake, wherever it is.
+        pairs = "cross" in at.credible
+        if went_out_from_a_record(at) and not pairs:
             return False
         if steps_by_field(at):
             moving = t.away >= MOVED_ON or not about_a_record(at)
-            stepwise = t.ratio < 0.5 and (t.spread < 0.55 or "cross" in at.credible)
+            stepwise = t.ratio < 0.5 and (t.spread < 0.55 or pairs)
             return moving and (t.spread < 0.3 or stepwise)
         return estimates_slopes(at) and t.spread < 0.3 and not about_a_record(at)
 

@@ -25,6 +25,8 @@ FEW_HOMES = 4
 # Evaders spend hundreds of queries on a record, membership inference tens (published budgets go up
 # to thousands, but over tens of records at least): one in so many is about another one.
 ON_A_RECORD, MANY_HOMES = 150.0, 7
+# Membership inference has not done with a record after six queries: evaders wander between some.
+HURRIED = 0.17
 SCATTERED_LONE = 0.85
 # Who halves the way from a record to the other side is far from it, and still in its sight.
 BISECTS, BISECTED = 0.15, 0.6
@@ -109,7 +111,7 @@ def generated(at: Situation) -> bool:
     return t.queries >= ENOUGH and t.spanned >= GENERATED and not pairs
 
 
-def from_record_to_record(at: Situation) -> bool:
+def visits_records(at: Situation) -> bool:
     """Return whether one record after another is the home of many queries in a row.
 
     Of many records, or of few that are soon left for the next: who stays longer is about each.
@@ -122,6 +124,18 @@ def from_record_to_record(at: Situation) -> bool:
     in_turn = t.switches <= 0.8 or t.local < 0.02
     about = t.away < 0.75 or (t.away < 1.1 and t.moves < 0.12) or (bisects and t.away < 1.6)
     return goes_on and stays and in_turn and about
+
+
+def evades_in_turn(at: Situation) -> bool:
+    """Return whether record after record is changed field by field, or in a hurry."""
+    t = at.traits
+    stepped = t.steps >= 0.3 and t.steps * t.local >= 0.12
+    return visits_records(at) and (t.moves >= HURRIED or stepped)
+
+
+def from_record_to_record(at: Situation) -> bool:
+    """Return whether one record after another is asked about for its membership."""
+    return visits_records(at) and not evades_in_turn(at)
 
 
 def estimates_slopes(at: Situation) -> bool:
