@@ -59,6 +59,21 @@ class Traits(NamedTuple):
     mirrored: int
 
     @property
+    def stepped(self) -> float:
+        """Share of all that are single-field steps."""
+        return self.steps * self.local
+
+    @property
+    def lined(self) -> float:
+        """Share of all that are close and on lines."""
+        return self.lines * self.local
+
+    @property
+    def paired(self) -> float:
+        """Share of all that are close and mirrored."""
+        return self.mirrors * self.local
+
+    @property
     def ratio(self) -> float:
         """Hop over spread: about 1 around one centre or none, less from centre to centre."""
         return self.hop / self.spread if self.spread > 0.0 else 1.0

@@ -80,14 +80,6 @@ def evolutionary(attacker: Attacker) -> None:
             towards, successes = float(np.clip(towards, *TOWARDS_RANGE)), 0
 
 
-def _normal(evader: Evader, edge: Coded, probes: int) -> Coded:
-    """Estimate the boundary's normal at a point from the side on which noise about it falls."""
-    noise = evader.attacker.rng.normal(size=(probes, len(edge)))
-    _, evading = evader.trial(edge + PROBE_SIGMA * noise)
-    towards_evading: Coded = unit((np.where(evading, 1.0, -1.0)[:, None] * noise).mean(axis=0))
-    return towards_evading
-
-
 def _along(evader: Evader, normal: Coded, distance: float) -> Coded | None:
     """Go from the record along the normal, at first so far, until the point evades."""
     radius = distance
@@ -107,6 +99,7 @@ def geoda(attacker: Attacker) -> None:
         return
     for number in range(NORMALS):
         edge = evader.approach(outside)
-        normal = _normal(evader, edge, round(FIRST_PROBES * PROBES_GROWTH**number))
+        probes = (round(FIRST_PROBES * PROBES_GROWTH**number), len(edge))
+        normal = evader.normal(edge, PROBE_SIGMA * attacker.rng.normal(size=probes))
         crossed = _along(evader, normal, float(np.linalg.norm(edge - evader.origin)))
         outside = edge if crossed is None else crossed

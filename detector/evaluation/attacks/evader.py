@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.evaluation.attacks.attack import Attacker
+from detector.evaluation.attacks.attack import Attacker, unit
 from detector.evaluation.datasets import Coded
 
 STARTS = 30
@@ -86,6 +86,15 @@ class Evader:
             else:
                 lost = middle
         return kept
+
+    def normal(self, edge: Coded, probes: Coded) -> Coded:
+        """Estimate the boundary's normal, towards what evades, at (k,) numbers on it.
+
+        The (n, k) probes are what is added to them; on which side each falls is asked.
+        """
+        evading = self.trial(edge + probes)[1]
+        towards: Coded = unit((np.where(evading, 1.0, -1.0)[:, None] * probes).mean(axis=0))
+        return towards
 
     def ball(self, numbers: Coded, size: float) -> Coded:
         """Return the numbers clipped to the cube and to an l-infinity ball about the record."""

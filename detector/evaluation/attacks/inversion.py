@@ -82,6 +82,12 @@ def random_start_ascent(attacker: Attacker) -> None:
     _antithetic(attacker, _random, _random, pairs=pairs, sigma=sigma)
 
 
+def _climbed(point: Coded, gradient: Coded, fields: int, *, highest: float) -> Coded:
+    """Return a point a step up the gradient, which is as long as so many fields make it."""
+    moved: Coded = np.clip(point + 0.1 * np.sqrt(fields) / 2 * unit(gradient), 0.0, highest)
+    return moved
+
+
 def forward_ascent(attacker: Attacker) -> None:
     """Climb one class's score, one forward difference for every coordinate and step."""
     victim, point, numeric = attacker.victim_class(), start(attacker), attacker.space.numeric
@@ -94,7 +100,7 @@ def forward_ascent(attacker: Attacker) -> None:
         if not gradient.any():
             point = attacker.seeds(1)[0]
             continue
-        moved = np.clip(point + 0.1 * np.sqrt(len(numeric)) / 2 * unit(gradient), 0, 0.98)
+        moved = _climbed(point, gradient, len(numeric), highest=0.98)
         if np.allclose(moved, point):  # in a corner of the cube
             return
         point = moved
@@ -122,7 +128,7 @@ def central_ascent(attacker: Attacker) -> None:
         if not gradient.any():
             point = begin(attacker)
             continue
-        moved = np.clip(point + 0.1 * np.sqrt(taken) / 2 * unit(gradient), 0.0, 1.0)
+        moved = _climbed(point, gradient, taken, highest=1.0)
         if np.allclose(moved, point):  # in a corner of the cube
             return
         point = moved

@@ -59,8 +59,7 @@ def subspace_distance(attacker: Attacker) -> None:
                 size=(dimensions, len(numeric))
             )
             noise = unit(noise) * np.sqrt(len(numeric))
-            evading = evader.trial(edge + SUBSPACE_SIGMA * noise)[1]
-            normal = unit((np.where(evading, 1.0, -1.0)[:, None] * noise).mean(axis=0))
+            normal = evader.normal(edge, SUBSPACE_SIGMA * noise)
             outside = np.clip(edge + normal * np.linalg.norm(edge - evader.origin) / 2, 0.0, 1.0)
             if not evader.evades(outside):
                 outside = edge

@@ -72,7 +72,7 @@ class BoundaryEvasion:
             return about and at.traits.spread < 0.3
         if not in_one_region(at):
             return False
-        if from_record_to_record(at) or drawn_around(at) or generated(at):
+        if visits_records(at) or drawn_around(at) or generated(at):
             return False
         t = at.traits
         flips_often = t.flips >= (0.15 if t.home >= MOSTLY_HOMELESS else 0.06)

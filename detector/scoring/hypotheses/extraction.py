@@ -45,7 +45,7 @@ class LineSearch(_Extraction):
         about_records = t.homes >= 3 and t.home < BISECTED
         about = about_records or (about_a_record(at) and t.homes >= 1)
         across = t.spread >= 0.2 and not about
-        return t.lines >= 0.2 and t.lines * t.local >= 0.08 and (across or t.moves >= 0.07)
+        return t.lines >= 0.2 and t.lined >= 0.08 and (across or t.moves >= 0.07)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return how many queries stand on lines and how many flipped the label."""

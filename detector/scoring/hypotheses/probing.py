@@ -91,7 +91,7 @@ def drawn_at_random(at: Situation) -> bool:
 
 def makes_lines(at: Situation) -> bool:
     """Return whether some stand on lines, as draws and generated points do not."""
-    return at.traits.lines * at.traits.local >= 0.0125
+    return at.traits.lined >= 0.0125
 
 
 def drawn_around(at: Situation) -> bool:
@@ -107,7 +107,7 @@ def generated(at: Situation) -> bool:
     Pairs about points far from each other stand in the span of those points, too.
     """
     t = at.traits
-    pairs = t.mirrors * t.local >= 0.05 and t.hop >= 0.3
+    pairs = t.paired >= 0.05 and t.hop >= 0.3
     return t.queries >= ENOUGH and t.spanned >= GENERATED and not pairs
 
 
@@ -118,7 +118,7 @@ def visits_records(at: Situation) -> bool:
     """
     t = at.traits
     goes_on = t.homes >= MANY_HOMES or t.moves >= 1.0 / ON_A_RECORD
-    bisects = t.lines * t.local >= BISECTS
+    bisects = t.lined >= BISECTS
     reach = BISECTED if bisects else IN_SIGHT
     stays = t.homes >= 3 and t.home < reach and t.spread < reach and t.ratio < 0.9
     in_turn = t.switches <= 0.8 or t.local < 0.02
@@ -129,7 +129,7 @@ def visits_records(at: Situation) -> bool:
 def evades_in_turn(at: Situation) -> bool:
     """Return whether record after record is changed field by field, or in a hurry."""
     t = at.traits
-    stepped = t.steps >= 0.3 and t.steps * t.local >= 0.12
+    stepped = t.steps >= 0.3 and t.stepped >= 0.12
     return visits_records(at) and (t.moves >= HURRIED or stepped)
 
 
@@ -141,15 +141,14 @@ def from_record_to_record(at: Situation) -> bool:
 def estimates_slopes(at: Situation) -> bool:
     """Return whether mirrored pairs around a moving point estimate the slope of a score."""
     t = at.traits
-    return t.mirrored >= 4 and t.mirrors * t.local >= 0.03 and t.lines < 0.3
+    return t.mirrored >= 4 and t.paired >= 0.03 and t.lines < 0.3
 
 
 def steps_by_field(at: Situation) -> bool:
     """Return whether fields are changed one at a time, and none is searched or swept."""
     t = at.traits
-    steps = t.steps * t.local
     few = t.searching < SEARCHED and t.routine < 0.12
-    stepped = (t.steps >= 0.3 and steps >= 0.08) or (t.one_field + steps >= 0.4 and few)
+    stepped = (t.steps >= 0.3 and t.stepped >= 0.08) or (t.one_field + t.stepped >= 0.4 and few)
     return stepped or "cross" in at.credible
 
 

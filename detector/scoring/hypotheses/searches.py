@@ -70,7 +70,7 @@ class TreePathFinding:
         t = at.traits
         searched = t.searching >= SEARCHED and "cross" not in at.credible
         # Of a field with few values each is tried, and none of them is where a search would look.
-        tried = t.one_field >= 0.6 and t.steps * t.local < 0.02 and "turns" in at.credible
+        tried = t.one_field >= 0.6 and t.stepped < 0.02 and "turns" in at.credible
         one_by_one = _changes_one_field(at) and (searched or tried)
         return one_by_one or at.credible <= {"search", "one_field"}
 
