@@ -119,7 +119,8 @@ TUNING_ONLY = frozenset(
         "natural_segments", "nes_random", "es_inversion", "cem_inversion", "latent_walk",
         "rays_distance", "gaussian_augmentation", "neighbourhood", "rays", "evolutionary", "geoda",
         "nes_evasion", "es_evasion", "greedy", "one_pixel", "central", "dfme_batch",
-        "subspace_distance", "sign_bits", "axis_crossings", "sorted_rows",
+        "subspace_distance", "sign_bits", "axis_crossings", "sorted_rows", "pattern",
+        "decision_distance",
     }
 )  # fmt: skip
 # Every technique of the signature table has a variant on both sides where it has more than one

@@ -10,7 +10,8 @@ from tests.evaluation.attackers import points, run, run_once
 @pytest.mark.parametrize(  # with seeds whose start is not in the class already
     ("name", "seed"),
     [("nes_random", 1), ("nes_random", 2), ("es_inversion", 0), ("es_inversion", 1),
-     ("cem_inversion", 0), ("cem_inversion", 1), ("latent_walk", 0), ("latent_walk", 1)],
+     ("cem_inversion", 0), ("cem_inversion", 1), ("latent_walk", 0), ("latent_walk", 1),
+     ("pattern", 0), ("pattern", 1)],
 )  # fmt: skip
 def test_inversion_raises_the_score_of_one_class(
     digits_target: Target, name: str, seed: int
@@ -88,6 +89,17 @@ def test_central_differences_move_one_field_to_either_side(digits_target: Target
     assert same.all(axis=1)[:10].all()
 
 
+def test_a_pattern_search_goes_on_from_the_highest_point(digits_target: Target) -> None:
+    someone = run_once("pattern", digits_target, 900)
+    cube, scores = points(someone), someone.oracle.answers().scores
+    climbed = scores[:, scores[-200:].mean(axis=0).argmax()]
+    best = np.maximum.accumulate(climbed)
+    new = np.concatenate([[True], best[1:] > best[:-1]])
+    highest = np.maximum.accumulate(np.where(new, np.arange(len(cube)), 0))
+    moved = (np.abs(cube[1:] - cube[highest[:-1]]) > 1e-4).sum(axis=1)
+    assert np.mean(moved <= 1) > 0.9  # the others go a whole round once more
+
+
 def test_batched_differences_come_back_to_each_point_of_the_batch(cancer_target: Target) -> None:
     cube = points(run("dfme_batch", cancer_target, 120))
     near = np.linalg.norm(cube[1:] - cube[0], axis=1) < 0.03
@@ -96,8 +108,13 @@ def test_batched_differences_come_back_to_each_point_of_the_batch(cancer_target:
     assert (np.linalg.norm(cube[batch : 2 * batch] - cube[:batch], axis=1) < 0.03).all()
 
 
-def test_a_subspace_distance_is_bisected_from_record_after_record(cancer_target: Target) -> None:
-    someone = run("subspace_distance", cancer_target, 600)
+@pytest.mark.parametrize(
+    ("name", "seed"), [("subspace_distance", 1), ("decision_distance", 0), ("decision_distance", 1)]
+)
+def test_a_distance_to_the_boundary_is_searched_from_record_after_record(
+    cancer_target: Target, name: str, seed: int
+) -> None:
+    someone = run(name, cancer_target, 800, seed)
     candidates = {tuple(row) for row in cancer_target.as_sent(someone.candidates)}
     asked = np.array([tuple(row) in candidates for row in someone.oracle.rows()])
     labels = someone.oracle.answers().labels

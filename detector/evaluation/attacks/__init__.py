@@ -100,6 +100,7 @@ ATTACKS: tuple[Attack, ...] = (
         "nes_random", "confidence_ascent", _INVERSION, 960, inversion.random_start_ascent, SCORES
     ),
     Attack("central", "confidence_ascent", _INVERSION, 960, inversion.central_ascent, SCORES),
+    Attack("pattern", "confidence_ascent", _INVERSION, 960, inversion.pattern_ascent, SCORES),
     Attack("es_inversion", "confidence_ascent", _INVERSION, 600, evolution.es_inversion, SCORES),
     Attack("cem_inversion", "latent_search", _INVERSION, 400, evolution.cem_inversion, SCORES),
     Attack("latent_walk", "latent_search", _INVERSION, 400, latent.latent_walk, SCORES),
@@ -109,6 +110,13 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("noise_distance", "boundary_distance", _MEMBERSHIP, 1000, membership.noise_distance),
     Attack(
         "subspace_distance", "boundary_distance", _MEMBERSHIP, 1000, membership.subspace_distance
+    ),
+    Attack(
+        "decision_distance",
+        "boundary_distance",
+        _MEMBERSHIP,
+        1000,
+        decision_evasion.decision_distance,
     ),
     Attack("augmentation", "augmentation_bursts", _MEMBERSHIP, 800, membership.augmentation),
     Attack(

@@ -3,7 +3,9 @@
 Dong et al., "Efficient Decision-based Black-box Adversarial Attacks on Face Recognition", CVPR
 2019: a (1+1) evolution strategy whose covariance, a diagonal, adapts to the steps that succeed.
 Rahmati et al., "GeoDA: a Geometric Framework for Black-box Adversarial Attacks", CVPR 2020: the
-boundary is nearly flat, so the record is moved along its estimated normal.
+boundary is nearly flat, so the record is moved along its estimated normal. How near the point
+comes is a distance that label-only membership inference asks for, record after record
+(Choquette-Choo et al., "Label-Only Membership Inference Attacks", ICML 2021).
 """
 
 import numpy as np
@@ -28,6 +30,8 @@ PROBES_GROWTH = 1.2
 PROBE_SIGMA = 0.03
 RADIUS_GROWTH = 1.25
 LARGEST_RADIUS = 4.0  # by the distance of the boundary point before
+# Of a record whose distance is all that is asked.
+DISTANCE_TRIALS, DISTANCE_NORMALS = (30, 150), (2, 4)
 
 
 class _Mutations:
@@ -58,15 +62,14 @@ class _Mutations:
         self._variances = (1 - VARIANCE_RATE) * self._variances + VARIANCE_RATE * self._path**2
 
 
-def evolutionary(attacker: Attacker) -> None:
+def _evolve(evader: Evader, trials: int) -> None:
     """Mutate an evading point and draw it towards the record, keeping nearer ones that evade."""
-    evader = Evader.of_a_seed(attacker)
     start = evader.start()
     if start is None:
         return
     parent, towards, successes = evader.approach(start), TOWARDS, 0
-    mutations = _Mutations(attacker, len(parent))
-    for trial in range(1, MUTATIONS + 1):
+    mutations = _Mutations(evader.attacker, len(parent))
+    for trial in range(1, trials + 1):
         offset, step = evader.origin - parent, mutations.draw()
         distance = np.linalg.norm(offset)
         mutation = MUTATION * distance * unit(step)
@@ -80,6 +83,11 @@ def evolutionary(attacker: Attacker) -> None:
             towards, successes = float(np.clip(towards, *TOWARDS_RANGE)), 0
 
 
+def evolutionary(attacker: Attacker) -> None:
+    """Evolve an evading point towards one record after another."""
+    _evolve(Evader.of_a_seed(attacker), MUTATIONS)
+
+
 def _along(evader: Evader, normal: Coded, distance: float) -> Coded | None:
     """Go from the record along the normal, at first so far, until the point evades."""
     radius = distance
@@ -91,15 +99,31 @@ def _along(evader: Evader, normal: Coded, distance: float) -> Coded | None:
     return None
 
 
-def geoda(attacker: Attacker) -> None:
+def _cross(evader: Evader, normals: int) -> None:
     """Estimate the normal at a boundary point, cross along it from the record, and so on."""
-    evader = Evader.of_a_seed(attacker)
     outside = evader.start()
     if outside is None:
         return
-    for number in range(NORMALS):
+    for number in range(normals):
         edge = evader.approach(outside)
         probes = (round(FIRST_PROBES * PROBES_GROWTH**number), len(edge))
-        normal = evader.normal(edge, PROBE_SIGMA * attacker.rng.normal(size=probes))
+        normal = evader.normal(edge, PROBE_SIGMA * evader.attacker.rng.normal(size=probes))
         crossed = _along(evader, normal, float(np.linalg.norm(edge - evader.origin)))
         outside = edge if crossed is None else crossed
+
+
+def geoda(attacker: Attacker) -> None:
+    """Cross the boundary along its normal, about one record after another."""
+    _cross(Evader.of_a_seed(attacker), NORMALS)
+
+
+def decision_distance(attacker: Attacker) -> None:
+    """Estimate each candidate's distance to the boundary by one of the two, cut short.
+
+    Which one, and how short, is the attacker's choice.
+    """
+    rng = attacker.rng
+    search, effort = ((_evolve, DISTANCE_TRIALS), (_cross, DISTANCE_NORMALS))[int(rng.integers(2))]
+    spent = int(rng.integers(effort[0], effort[1] + 1))
+    for record in rng.permutation(attacker.candidates):
+        search(Evader.of(attacker, attacker.space.encode(record)[0]), spent)

@@ -4,9 +4,10 @@ Confidence ascent: Fredrikson et al., "Model Inversion Attacks that Exploit Conf
 Information", CCS 2015 (MIFace), with zeroth-order gradients: antithetic pairs (NES, Ilyas et al.,
 ICML 2018), differences field by field, forward or central, or one pair of random signs a step
 (Spall, "Multivariate Stochastic Approximation Using a Simultaneous Perturbation Gradient
-Approximation", IEEE TAC 1992). Label-only spheres: Kahla et al., "Label-Only Model Inversion
-Attacks via Boundary Repulsion", CVPR 2022 (BREP-MI). Attribute sweep: Fredrikson et al., "Privacy
-in Pharmacogenetics", USENIX Security 2014.
+Approximation", IEEE TAC 1992), or by pattern search (Hooke and Jeeves, "'Direct Search' Solution of
+Numerical and Statistical Problems", JACM 1961). Label-only spheres: Kahla et al., "Label-Only Model
+Inversion Attacks via Boundary Repulsion", CVPR 2022 (BREP-MI). Attribute sweep: Fredrikson et al.,
+"Privacy in Pharmacogenetics", USENIX Security 2014.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,8 @@ RANDOM_START_SIGMAS = (0.02, 0.1)
 FORWARD_STEP = 0.02
 CENTRAL_STEPS = (0.005, 0.05)
 CENTRAL_SHARES = (1.0, 0.4)
+PATTERN_STEPS = (0.05, 0.25)
+SMALLEST_STEP = 0.005
 SPSA_STEPS = 480
 SPSA_PATIENCE = 20
 SMALLEST_SCORE = 1e-6
@@ -132,6 +135,36 @@ def central_ascent(attacker: Attacker) -> None:
         if np.allclose(moved, point):  # in a corner of the cube
             return
         point = moved
+
+
+def pattern_ascent(attacker: Attacker) -> None:
+    """Climb one class's score by steps of one field each, kept where they lead higher.
+
+    After a round of all fields the whole way of the round is gone once more; where none led
+    higher, steps are halved (Hooke and Jeeves).
+    """
+    victim, numeric, rng = attacker.victim_class(), attacker.space.numeric, attacker.rng
+    point = (start, _natural, _random)[int(rng.integers(3))](attacker)
+    step = float(np.exp(rng.uniform(*np.log(PATTERN_STEPS))))
+    best = float(attacker.ask(point).scores[0, victim])
+    while step > SMALLEST_STEP:
+        before, reached = point, best
+        for field in rng.permutation(numeric):
+            for sign in (1.0, -1.0):
+                tried = point.copy()
+                tried[field] = np.clip(tried[field] + sign * step, 0.0, 1.0)
+                score = float(attacker.ask(tried).scores[0, victim])
+                if score > best:
+                    point, best = tried, score
+                    break
+        if best == reached:
+            step /= 2
+            continue
+        ahead = point.copy()
+        ahead[numeric] = np.clip(2 * point[numeric] - before[numeric], 0.0, 1.0)
+        score = float(attacker.ask(ahead).scores[0, victim])
+        if score > best:
+            point, best = ahead, score
 
 
 def simultaneous_ascent(attacker: Attacker) -> None:
