@@ -1,7 +1,9 @@
 """The home of conspicuous queries: the ordinary record that they go out from or lead to (compiled).
 
 Who attacks a record asks about it as anybody would and then about points around it, or on the way
-to it. Who makes up inputs has no home. A burst about another record is seen by its new home.
+to it. Who makes up inputs has no home. A burst about another record is seen by its new home; where
+records are close to each other and the points far from them, by the record that was asked just
+before: a visit.
 """
 
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ from detector.kit.compiled import borrowing
 
 _RECORD, _AT_HOME = RECORD, AT_HOME
 _STAY, _HOMES = int(Stat.STAY), int(Stat.HOMES)
+_ASKED, _VISIT, _VISITS = int(Stat.ASKED), int(Stat.VISIT), int(Stat.VISITS)
 
 # Another record takes over where it is plainly closer: on the way between two, neither is.
 CLOSER = 0.7
@@ -69,3 +72,21 @@ def follow_home(z: Any, label: int, held: Any, stats: Any, lens: Any) -> Any:
     stats[_STAY] += 1.0
     stats[_HOMES] += stats[_STAY] == LONG_STAY
     return Home(away, moves, differs(label, home, held.labels))
+
+
+@borrowing
+def follow_asked(stats: Any) -> None:
+    """Take in an ordinary query about a record of its own, which may begin a visit."""
+    stats[_ASKED] += 1.0
+    stats[_VISIT] = 1.0
+
+
+@borrowing
+def follow_visit(stats: Any) -> None:
+    """Take in a conspicuous query: so many right behind a record are a visit to it."""
+    if stats[_VISIT] == 0.0:
+        return
+    stats[_VISIT] += 1.0
+    if stats[_VISIT] > LONG_STAY:
+        stats[_VISITS] += 1.0
+        stats[_VISIT] = 0.0

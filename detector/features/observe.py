@@ -14,7 +14,7 @@ from detector.features.follow import (
     follow_records,
     follow_time,
 )
-from detector.features.home import follow_home
+from detector.features.home import follow_asked, follow_home, follow_visit
 from detector.features.observation import Probe
 from detector.features.relation import least_fields, lies_apart, neighbours, relate
 from detector.features.remember import Memory, differs, remember
@@ -157,8 +157,10 @@ def _look(
         home = follow_home(z, label, held, stats, lens)
         place = place_of(z, beside, mark, home, held, lens)
         follow_trace(probe, label, place, marks, stats, client.trace)
+        follow_visit(stats)
     elif probe in (_FAR, _FIRST) and beside.distance >= APART * lens.typical:
         mark |= _RECORD
+        follow_asked(stats)
     if probe != _REPEAT:
         stats[_VOLUME] += 1.0
         remember(z, label, line, root, mark, held, stats)

@@ -72,6 +72,9 @@ class Stat(_Columns):
     LAST_LONE_LABEL = auto()
     STAY = auto()
     HOMES = auto()
+    ASKED = auto()
+    VISIT = auto()
+    VISITS = auto()
     UNNATURAL = auto()
     MEMORY_COUNT = auto()
 

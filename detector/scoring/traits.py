@@ -32,6 +32,8 @@ class Traits(NamedTuple):
         moves: Whose home is another than that of the one before.
         beyond: With another label than their home.
         homes: Homes that many in a row went out from or led to, in the client's whole life.
+        asked: Ordinary queries about records apart from others, in the whole life.
+        visits: Of those: with many conspicuous queries in a row right behind.
         mirrored: Queries in mirrors of others, in the whole life.
     """
 
@@ -56,6 +58,8 @@ class Traits(NamedTuple):
     moves: float
     beyond: float
     homes: int
+    asked: int
+    visits: int
     mirrored: int
 
     @property
@@ -122,6 +126,8 @@ def read_traits(view: RowView) -> Traits:
         queries=trace[Trace.SUM],
         same=alike / compared if compared > 0.0 else 1.0,
         homes=int(view.stat(Stat.HOMES)),
+        asked=int(view.stat(Stat.ASKED)),
+        visits=int(view.stat(Stat.VISITS)),
         mirrored=view.count(_MIRRORED),
         **shares,
     )

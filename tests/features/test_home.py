@@ -107,3 +107,26 @@ def test_what_is_asked_beside_a_record_is_no_other_record(client: Watcher, rng: 
     assert attack(client, around(record + 0.03, rng, 20, 0.005)).home == pytest.approx(
         0.03, abs=0.01
     )
+
+
+def test_many_conspicuous_queries_right_behind_a_record_are_a_visit(
+    client: Watcher, rng: Generator
+) -> None:
+    for visits in range(1, 4):
+        record = 3.0 * rng.random(D)
+        client.ask(record)
+        seen = attack(client, around(record, rng, LONG_STAY - 1))
+        assert (seen.asked, seen.visits) == (visits, visits - 1)
+        seen = attack(client, around(record, rng, 3 * LONG_STAY))
+        assert (seen.asked, seen.visits) == (visits, visits)
+
+
+def test_ordinary_work_in_between_is_no_visit(client: Watcher, rng: Generator) -> None:
+    record = rng.random(D)
+    client.ask(record)
+    for point in around(record, rng, 100):
+        attack(client, [point])
+        client.ask(20.0 * rng.normal(size=D))
+    seen = attack(client, [])
+    assert seen.asked > 90
+    assert seen.visits == 0

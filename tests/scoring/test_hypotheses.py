@@ -105,7 +105,7 @@ REGION: dict[str, Any] = {
     "queries": 60.0, "one_field": 0.0, "searching": 0.0, "routine": 0.0, "local": 0.6, "lone": 0.4,
     "steps": 0.0, "lines": 0.0, "mirrors": 0.0, "flips": 0.0, "natural": 0.0, "switches": 0.3,
     "same": 0.98, "scattered": 0.0, "spanned": 0.0, "hop": 0.05, "spread": 0.12, "home": 1.0,
-    "moves": 0.0, "beyond": 0.0, "homes": 0, "mirrored": 0,
+    "moves": 0.0, "beyond": 0.0, "homes": 0, "mirrored": 0, "asked": 0, "visits": 0,
 }  # fmt: skip
 
 
@@ -145,6 +145,22 @@ def test_who_steps_field_by_field_or_hurries_from_record_to_record_evades() -> N
     assert explained(**visits) == "augmentation_membership"
     assert explained(**visits | {"moves": 0.2}) == "boundary_probing"
     assert explained(**visits, steps=0.4) == "boundary_probing"
+
+
+def test_who_asks_points_as_far_apart_as_from_record_to_record_evades() -> None:
+    visits = {"home": 0.2, "homes": 9, "moves": 0.05, "spread": 0.42, "lone": 0.9, "local": 0.1}
+    assert explained(**visits, hop=0.25) == "label_only_membership"
+    assert explained(**visits, hop=0.35) == "boundary_probing"
+
+
+def test_who_searches_right_behind_record_after_record_infers_membership() -> None:
+    about = {"home": 0.25, "homes": 2, "flips": 0.3, "spread": 0.2, "same": 0.5}
+    assert explained(**about, asked=9, visits=2) == "boundary_probing"
+    assert explained(**about, asked=9, visits=6) == "label_only_membership"
+    assert explained(**about, asked=40, visits=6) == "boundary_probing"
+    assert explained(**about | {"flips": 0.1}, asked=9, visits=6) == "boundary_probing"
+    pairs = {"mirrors": 0.5, "mirrored": 40}
+    assert explained(**about, **pairs, asked=9, visits=6) == "boundary_probing"
 
 
 def test_lines_from_records_that_are_halved_in_turn_are_no_search_across_the_space() -> None:

@@ -13,6 +13,7 @@ from detector.scoring.hypotheses.probing import (
     MOSTLY_HOMELESS,
     MOVED_ON,
     about_a_record,
+    asks_and_searches,
     drawn_around,
     drifts_from_a_record,
     estimates_slopes,
@@ -30,6 +31,21 @@ from detector.scoring.hypotheses.probing import (
 )
 from detector.scoring.hypotheses.wording import percent, statement
 from detector.scoring.hypothesis import Need, Situation
+
+
+def _searches_one_region(at: Situation) -> bool:
+    """Return whether a small region about one record is probed, and not by chance alone."""
+    if estimates_slopes(at):
+        about = about_a_record(at) or went_out_from_a_record(at)
+        return about and at.traits.spread < 0.3
+    if not in_one_region(at):
+        return False
+    if visits_records(at) or drawn_around(at) or generated(at):
+        return False
+    t = at.traits
+    flips_often = t.flips >= (0.15 if t.home >= MOSTLY_HOMELESS else 0.06)
+    close = t.local >= 0.1 and (about_a_record(at) or flips_often)
+    return close or walks_beyond(at) or drifts_from_a_record(at)
 
 
 class CoordinateSteps:
@@ -64,20 +80,9 @@ class BoundaryEvasion:
     budget = 2500
 
     def holds(self, at: Situation) -> bool:
-        """Return whether a small region about one record is probed, and not by chance alone."""
-        if evades_in_turn(at):
-            return True
-        if estimates_slopes(at):
-            about = about_a_record(at) or went_out_from_a_record(at)
-            return about and at.traits.spread < 0.3
-        if not in_one_region(at):
-            return False
-        if visits_records(at) or drawn_around(at) or generated(at):
-            return False
-        t = at.traits
-        flips_often = t.flips >= (0.15 if t.home >= MOSTLY_HOMELESS else 0.06)
-        close = t.local >= 0.1 and (about_a_record(at) or flips_often)
-        return close or walks_beyond(at) or drifts_from_a_record(at)
+        """Return whether one record is searched around, or some in turn as evaders do."""
+        one = _searches_one_region(at) and not asks_and_searches(at)
+        return evades_in_turn(at) or one
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the flips, and how the queries were placed."""
@@ -101,7 +106,9 @@ class LabelOnlyMembership(_Membership):
 
     def holds(self, at: Situation) -> bool:
         """Return whether the label flips around record after record."""
-        return from_record_to_record(at) and (at.traits.flips >= 0.05 or at.traits.lone >= 0.3)
+        flips_or_is_far = at.traits.flips >= 0.05 or at.traits.lone >= 0.3
+        in_turn = asks_and_searches(at) and _searches_one_region(at)
+        return in_turn or (from_record_to_record(at) and flips_or_is_far)
 
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the probing, the flips and the records."""

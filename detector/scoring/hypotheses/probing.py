@@ -25,6 +25,11 @@ FEW_HOMES = 4
 # Evaders spend hundreds of queries on a record, membership inference tens (published budgets go up
 # to thousands, but over tens of records at least): one in so many is about another one.
 ON_A_RECORD, MANY_HOMES = 150.0, 7
+# Who begins so many searches right behind a record of its own wants to know all of their distances.
+MANY_VISITS = 6
+# Who asks about points as far apart as this and still goes from record to record changes few fields
+# of each by all of their ranges.
+FAR_CHANGES = 0.3
 # Membership inference has not done with a record after six queries: evaders wander between some.
 HURRIED = 0.17
 SCATTERED_LONE = 0.85
@@ -127,15 +132,25 @@ def visits_records(at: Situation) -> bool:
 
 
 def evades_in_turn(at: Situation) -> bool:
-    """Return whether record after record is changed field by field, or in a hurry."""
+    """Return whether record after record is changed field by field, by far, or in a hurry."""
     t = at.traits
     stepped = t.steps >= 0.3 and t.stepped >= 0.12
-    return visits_records(at) and (t.moves >= HURRIED or stepped)
+    return visits_records(at) and (t.moves >= HURRIED or stepped or t.hop >= FAR_CHANGES)
 
 
 def from_record_to_record(at: Situation) -> bool:
     """Return whether one record after another is asked about for its membership."""
     return visits_records(at) and not evades_in_turn(at)
+
+
+def asks_and_searches(at: Situation) -> bool:
+    """Return whether record after record is asked, and the boundary searched right behind it.
+
+    Ordinary queries in between, of a client that does its work beside, do not begin a search.
+    """
+    t = at.traits
+    in_turn = t.visits >= MANY_VISITS and 2 * t.visits >= t.asked
+    return in_turn and t.flips >= 0.15 and not estimates_slopes(at)
 
 
 def estimates_slopes(at: Situation) -> bool:
