@@ -165,6 +165,13 @@ class ClientRow(NamedTuple):
 
 
 REMEMBERED = ("memory", "lines", "order", "memory_labels", "roots", "marks")
+# What is told by the number of a column, a class or a region, or rests on remembered queries.
+NUMBERED = ("changed", "cells", "peaks", "starts", "records", "sweep", "turns")
+NUMBERED_STATS = (
+    Stat.MEMORY_COUNT, Stat.LAST_STEP, Stat.LAST_ONE_FIELD, Stat.LAST_ONE_STEP, Stat.LAST_ONE_PART,
+    Stat.SWEEP_FIELD, Stat.SWEEP_BASE, Stat.SWEEP_KNOWN, Stat.SWEEP_HERE, Stat.SWEEP_BASES,
+    Stat.UNTRIED, Stat.UNNATURAL, Stat.LAST_ROOT, Stat.RUN, Stat.STAY, Stat.VISIT,
+)  # fmt: skip
 
 
 def blank_row(width: int) -> ClientRow:
@@ -275,14 +282,20 @@ class ClientTable:
             self.memory[rows, :, :narrower] = former[rows]
 
     def forget_memory(self, width: int) -> None:
-        """Drop the remembered queries, not the statistics, and take inputs of another width."""
+        """Drop what rests on the meaning of columns, and take inputs of another width or meaning.
+
+        Statistics of the whole life stay.
+        """
         held = self.held()
         if width == self.width:
             for name in REMEMBERED:
                 self.block.arrays[name][held] = 0
         else:
             self._move(held, width, REMEMBERED)
-        self.stats[held, Stat.MEMORY_COUNT] = 0
+        for name in NUMBERED:
+            self.block.arrays[name][held] = 0
+        for stat in NUMBERED_STATS:
+            self.stats[held, stat] = 0
 
     def held(self) -> NDArray[np.int64]:
         """Return the rows of clients that asked something; the others are blank.

@@ -14,7 +14,18 @@ from detector.events.names import Names
 from detector.features.directory import NOBODY
 from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows, Held, Left, Tally
 from detector.features.state import ClientTable, Stat, stretches
-from detector.scoring.evidence import FIRED, LOG_E, Judgement, Rows, blank_judgement
+from detector.scoring.evidence import (
+    BETTER,
+    DUE,
+    FIRED,
+    LOG_E,
+    LOOK,
+    SAID,
+    SUSPECTED,
+    Judgement,
+    Rows,
+    blank_judgement,
+)
 
 FIRST_CAPACITY = 64
 ESTABLISHED_QUERIES = 8
@@ -84,7 +95,7 @@ class ClientStates:
         return self._rows.departures()
 
     def reshape(self, width: int) -> None:
-        """Forget the remembered queries, for inputs of another width or meaning."""
+        """Forget what is told by column, class or region, for inputs of another meaning."""
         self.table.forget_memory(width)
         self._dirty[:] = True
 
@@ -94,10 +105,17 @@ class ClientStates:
         self._dirty[:] = True
 
     def forget_evidence(self) -> None:
-        """Let the evidence of all begin anew, and their days; restarts stay paid for."""
+        """Let the evidence of all begin anew, and their days; restarts stay paid for.
+
+        Who was suspected still is, but nothing is said of them until a sign is credible again.
+        """
         held = self.table.held()
         self.table.evidence[held, :, : LOG_E + 1] = 0.0
         self.table.days[held] = 0.0
+        fired = self.table.verdicts[held, FIRED]
+        self.table.verdicts[held, FIRED] = np.where(fired != 0, SUSPECTED, 0)
+        for column in (LOOK, DUE, BETTER, SAID):
+            self.table.verdicts[held, column] = 0
         self._dirty[:] = True
 
     def _grow(self, capacity: int) -> None:

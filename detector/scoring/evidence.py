@@ -28,9 +28,12 @@ LOG_E, RESTARTS = range(MAX_STAGES + 1, MAX_STAGES + 3)
 WIDTH = MAX_STAGES + 3
 # Columns of the verdict array: the query from which to judge again and that from which to report
 # again, the signs that were credible as bits, the number of the hypothesis that stands, from 1, and
-# of the one that fitted better at the last look.
-LOOK, DUE, FIRED, STANDING, BETTER = range(5)
-VERDICT = 5
+# of the one that fitted better at the last look; the evidence of the last report.
+LOOK, DUE, FIRED, STANDING, BETTER, SAID = range(6)
+VERDICT = 6
+# In place of all signs that were credible under another reference: they suspect, and say no more.
+SUSPECTED = 1 << 62
+SIGNS_ALONE = SUSPECTED - 1
 # Columns of a stage: benign a and b, attack a and b, floor.
 STAGE_WIDTH = 5
 # Events between asking for a row and using it: enough for memory, too few to push others out.
@@ -209,7 +212,7 @@ def score(
                 mask |= 1 << s
         # A sign that is credible for the first time is looked at whatever stands.
         if n >= verdicts[LOOK] or mask & ~verdicts[FIRED] != 0:
-            mask |= verdicts[FIRED]
+            mask |= verdicts[FIRED] & SIGNS_ALONE
         else:
             mask = 0
         if n == 32 or n == 64 or n == 128 or n % 256 == 0:

@@ -2,7 +2,7 @@
 
 A client has one explanation at a time: the first hypothesis that a credible sign carries and whose
 traits are there. Another one must be that at two looks in a row to replace what stands, lest an
-incident goes to and fro between two; the last resorts replace nothing.
+incident goes to and fro between two; the last resorts replace nothing but what is weak.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detector.events.located import LocatedEvent
 from detector.features.state import Stat
 from detector.features.view import RowView
-from detector.scoring.evidence import BETTER, DUE, FIRED, LOG_E, LOOK, RESTARTS, STANDING
+from detector.scoring.evidence import BETTER, DUE, FIRED, LOG_E, LOOK, RESTARTS, SAID, STANDING
 from detector.scoring.finding import AttackClass, Evidence, Finding, LogRange
 from detector.scoring.hypotheses import LAST_RESORT, WEAK
 from detector.scoring.hypotheses.wording import families
@@ -26,6 +26,8 @@ LOOKS = 64
 FEWEST = 16
 FRESH = 8
 REPORT_GROWTH = 1.25
+GRAIN = 1e6
+"""Evidence of a report is kept in whole parts of so many to one nat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Judge:
         """Return the finding, or None when there is nothing new to report of the client.
 
         A finding is new when the explanation is, or when the client has grown by a quarter since
-        the one before. Bit s of the mask says that sign s is credible. `evidence` (s, w), `verdict`
+        the one before and so has the evidence, if by less: ordinary queries alone are no news. Bit
+        s of the mask says that sign s is credible. `evidence` (s, w), `verdict`
         (v,) and `first` (s,) are the client's own rows; the verdict is brought up to date.
         """
         query = int(moment.view.stat(Stat.QUERIES))
@@ -78,13 +81,14 @@ class Judge:
         chosen = self._choose(at, standing)
         if chosen is None or self._put_off(chosen, query, verdict):
             return None
-        if chosen == standing and query < verdict[DUE]:
-            return None
-        verdict[DUE] = query + int(max(FEWEST, query * (REPORT_GROWTH - 1.0)))
-        verdict[STANDING] = chosen + 1
-        replaced = (self._hypotheses[standing].technique,) if standing not in (-1, chosen) else ()
         carrying = [s for s in credible if self._signs[s].name in self._hypotheses[chosen].signs]
         strongest = max(carrying or credible, key=lambda s: _weighted(evidence[s]))
+        weight = int(GRAIN * _weighted(evidence[strongest]))
+        if chosen == standing and (query < verdict[DUE] or weight <= verdict[SAID]):
+            return None
+        verdict[DUE] = query + int(max(FEWEST, query * (REPORT_GROWTH - 1.0)))
+        verdict[STANDING], verdict[SAID] = chosen + 1, weight
+        replaced = (self._hypotheses[standing].technique,) if standing not in (-1, chosen) else ()
         return self._finding(chosen, moment.located(), at, evidence[strongest],
                              int(first[strongest]), replaced)  # fmt: skip
 

@@ -1,6 +1,15 @@
 import numpy as np
+import pytest
 
-from detector.features.state import FEWEST_SLOTS, MOST_SLOTS, ClientTable, Stat, memory_slots
+from detector.features.state import (
+    FEWEST_SLOTS,
+    MOST_SLOTS,
+    NUMBERED,
+    NUMBERED_STATS,
+    ClientTable,
+    Stat,
+    memory_slots,
+)
 from detector.kit.prefetch import LINE
 from detector.reference.sketch import MAX_COLUMNS
 
@@ -40,6 +49,15 @@ def test_forgetting_keeps_the_statistics_and_no_query() -> None:
     assert not table.stats[:, Stat.MEMORY_COUNT].any()
     assert table.stats[:, Stat.QUERIES].all()
     assert table.probes.all()
+
+
+@pytest.mark.parametrize("width", [5, 9])
+def test_forgetting_leaves_nothing_that_columns_classes_or_regions_are_told_by(width: int) -> None:
+    table = filled()
+    table.forget_memory(width)
+    for name in NUMBERED:
+        assert not table.block.arrays[name].any(), name
+    assert not table.stats[:, list(NUMBERED_STATS)].any()
 
 
 def test_forgetting_at_the_same_width_moves_nothing_and_touches_no_row_that_nobody_has() -> None:

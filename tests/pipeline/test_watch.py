@@ -5,11 +5,12 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from detector.events.model import PredictionEvent
+from detector.events.model import Input, PredictionEvent
 from detector.features.catalogue import CATALOGUE
 from detector.pipeline.watch import ModelWatch
 from detector.reference.client_days import DAY_MS, QUERIES
 from detector.reference.picture import Reference
+from detector.scoring.finding import Evidence, Finding
 from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy
 from tests.scoring.traffic import (
@@ -124,6 +125,55 @@ def test_suspicion_outlives_a_new_reference() -> None:
     assert model.suspects(["eve"]) == {"eve"}
     assert model.clients == 1
     assert queries_of(benign("alice", 40, 3), model) == [32]
+
+
+def test_nothing_is_said_of_a_suspect_under_a_new_reference_until_a_sign_is_credible_again() -> (
+    None
+):
+    model = watch()
+    assert model.process(located(path_finding("eve", 100, 1))).findings
+    model.adopt(reference())
+    assert not model.process(located(benign("eve", 400, 2))).findings
+    found = [f for _, f in model.process(located(path_finding("eve", 100, 3))).findings]
+    assert found
+    assert found[0].calibrated
+    assert found[0].confidence > 0.9
+
+
+def test_ordinary_queries_alone_are_no_news_of_a_suspect() -> None:
+    model = watch(reference())
+    model.process(located(path_finding("eve", 60, 1)))
+    latest: list[Finding] = []
+    for part in range(10):
+        latest = [f for _, f in model.process(located(benign("eve", 300, part))).findings]
+    assert not latest
+    assert model.process(located(path_finding("eve", 200, 2))).findings
+
+
+def backwards(events: Sequence[PredictionEvent]) -> list[PredictionEvent]:
+    """The same events with their fields in the opposite order."""
+    return [
+        msgspec.structs.replace(e, input=Input(fields=dict(reversed(e.input.fields.items()))))
+        for e in events
+        if e.input is not None and e.input.fields is not None
+    ]
+
+
+def searched_fields(evidence: Sequence[Evidence]) -> list[object]:
+    """The fields that the evidence says were searched."""
+    return [said.numbers["field"] for said in evidence if said.kind == "searched_field"]
+
+
+def test_under_another_reference_evidence_names_the_columns_of_that_one() -> None:
+    """The log gives its fields in another order than the reference."""
+
+    model, fresh_model = watch(), watch(reference())
+    model.process(located(backwards(path_finding("eve", 150, 1))))
+    model.adopt(reference())
+    events = located(backwards(path_finding("eve", 150, 2)))
+    after = [found.evidence for _, found in model.process(events).findings]
+    fresh = [found.evidence for _, found in fresh_model.process(events).findings]
+    assert searched_fields(after[-1]) == searched_fields(fresh[-1]) != []
 
 
 def test_fields_that_the_reference_never_saw_carry_no_evidence() -> None:

@@ -51,7 +51,10 @@ class Case:
         self.verdict = np.zeros(VERDICT, dtype=np.int64)
         self.first = np.zeros(len(SIGNS), dtype=np.int64)
 
-    def decide(self, mask: int = FIRST_MASK, *, due: bool = True) -> Finding | None:
+    def decide(
+        self, mask: int = FIRST_MASK, *, due: bool = True, grown: float = 0.01
+    ) -> Finding | None:
+        self.evidence[:, LOG_E] += grown
         if due:
             self.verdict[DUE] = 0
         return self.judge.decide(
@@ -113,6 +116,17 @@ def test_what_stands_is_reported_again_only_when_that_is_due() -> None:
     assert case.technique() == "only"
     assert case.decide(due=False) is None
     assert case.technique() == "only"
+
+
+def test_what_stands_is_reported_again_only_when_there_is_more_evidence() -> None:
+    case = Case(Scripted("only"))
+    assert case.technique() == "only"
+    assert case.decide(grown=0.0) is None
+    assert case.decide(grown=-1.0) is None
+    assert case.decide(grown=0.5) is None
+    found = case.decide(grown=0.6)
+    assert found is not None
+    assert found.technique == "only"
 
 
 def test_another_explanation_is_reported_before_a_report_is_due() -> None:
@@ -201,9 +215,9 @@ def test_last_resorts_are_asked_last() -> None:
 
 
 def test_the_evidence_shown_is_that_of_the_signs_that_carry_it() -> None:
-    weak = Case(Scripted("weak")).decide(FIRST_MASK | SECOND_MASK)
+    weak = Case(Scripted("weak")).decide(FIRST_MASK | SECOND_MASK, grown=0.0)
     both = Case(Scripted("both", frozenset({FIRST_SIGN, SECOND_SIGN}))).decide(
-        FIRST_MASK | SECOND_MASK
+        FIRST_MASK | SECOND_MASK, grown=0.0
     )
     assert weak is not None
     assert both is not None

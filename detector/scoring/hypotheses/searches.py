@@ -5,7 +5,7 @@ Tree path-finding (Tramèr et al. 2016) halves intervals; attribute inversion (F
 """
 
 from detector.features.observation import ONE_FIELD_CHANGES, Probe
-from detector.features.state import Stat
+from detector.features.state import SWEEP_VALUES, Stat
 from detector.scoring.finding import AttackClass, Evidence
 from detector.scoring.hypotheses.probing import BY_FIELD, SEARCHED
 from detector.scoring.hypotheses.wording import (
@@ -44,10 +44,11 @@ class AttributeSweep:
         name = swept_field(at)
         records = int(at.view.stat(Stat.SWEEP_BASES))
         values = max(int(at.view.stat(Stat.SWEEP_KNOWN)), int(at.view.stat(Stat.SWEEP_HERE)))
+        more = "at least " if values == SWEEP_VALUES else ""
         return (
             statement(
                 "attribute_sweep",
-                f"field {name} was swept over the same {values} values on {records} records "
+                f"field {name} was swept over the same {more}{values} values on {records} records "
                 f"({percent(at.feature('routine_share'))} of {at.query} queries repeat the record "
                 f"before)",
                 field=name, values=values, records=records, queries=at.query,
@@ -77,7 +78,7 @@ class TreePathFinding:
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the share of one-field changes, the searching ones, and the busiest field."""
         one, search = counted(at, *ONE_FIELD_CHANGES), counted(at, Probe.ONE_FIELD_SEARCH)
-        name, times = busiest_field(at)
+        name, share = busiest_field(at)
         return (
             statement(
                 "one_field_changes",
@@ -86,6 +87,9 @@ class TreePathFinding:
                 f"tried before, an end of the field's range, or a field left out",
                 one_field=one, searching=search, queries=at.query,
             ),
-            statement("searched_field", f"field {name} was varied alone {times} times",
-                      field=name, times=times),
+            statement(
+                "searched_field",
+                f"field {name} was the one that changed in {percent(share)} of the latest of them",
+                field=name, share=share,
+            ),
         )  # fmt: skip

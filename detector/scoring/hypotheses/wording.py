@@ -38,11 +38,11 @@ def field_name(at: Situation, column: int) -> str:
     return at.names[column] if column < len(at.names) else f"#{column}"
 
 
-def busiest_field(at: Situation) -> tuple[str, int]:
-    """Return the field that changed alone most often, and how often."""
+def busiest_field(at: Situation) -> tuple[str, float]:
+    """Return the field that changed alone most often of late, and in which share of the changes."""
     counts = at.view.table.changed[at.view.row]
     column = int(counts.argmax())
-    return field_name(at, column), int(counts[column])
+    return field_name(at, column), float(counts[column]) / max(float(counts.sum()), 1.0)
 
 
 def swept_field(at: Situation) -> str:
