@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from detector.events.record import DeadLetter, Partition, Record
+from detector.kit.errors import ConflictError, RecoverableError
 from detector.pipeline.detect import Detections, FrozenReference
 from detector.pipeline.partitions import Adoption, NewSnapshot, Ownership, SnapshotInfo
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Transaction
@@ -165,10 +166,16 @@ class BatchOutcome:
         )
 
     def _freeze(self, transaction: Transaction, frozen: FrozenReference) -> None:
-        """Store what was learnt; where another partition was first, that one stays in force."""
+        """Store what was learnt; where another partition was first, that one stays in force.
+
+        Raises `RecoverableError` where somebody else stores one at this moment: they are first.
+        """
         known = transaction.references.list(frozen.model)
         first = not any(info.status is ReferenceStatus.ACTIVE for info in known)
-        transaction.references.add(_reference_info(frozen, self.at, first), frozen.body)
+        try:
+            transaction.references.add(_reference_info(frozen, self.at, first), frozen.body)
+        except ConflictError as error:
+            raise RecoverableError(str(error)) from error
 
 
 def _reference_info(frozen: FrozenReference, at: datetime, active: bool) -> ReferenceInfo:

@@ -8,7 +8,7 @@ very record at which it was before, so that the state comes out the same.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,7 +141,7 @@ class PartitionWork:
 
     def begin(self, transaction: Transaction) -> None:
         """Begin blank, with the references now in force."""
-        self._adopt_active(transaction)
+        tuple(self._adopt_active(transaction))
         self._before = self._header()
 
     def resume(
@@ -192,7 +192,7 @@ class PartitionWork:
     def _adopt_again(self, adoption: Adoption) -> None:
         reference = self._again.pop(adoption)
         if reference is None:
-            log.error("the reference %s is gone: what was judged by it is lost", adoption.digest)
+            log.error("the reference %s cannot be had: what was judged by it is lost", adoption.digest)
         elif self._detection.digests().get(adoption.model) != adoption.digest:
             self._detection.adopt(adoption.model, reference)
 
@@ -242,13 +242,12 @@ class PartitionWork:
         """Look for references that have been activated since, and judge by them from now on."""
         if self._next is None or (self._stored is not None and self._next < self._stored):
             return  # not before the state is where it was
-        self._pending += [
-            Adoption(self._next, model, digest) for model, digest in self._adopt_active(transaction)
-        ]
+        for model, digest in self._adopt_active(transaction):
+            # Noted one by one: should the database fail now, this one is adopted already.
+            self._pending.append(Adoption(self._next, model, digest))
 
-    def _adopt_active(self, transaction: Transaction) -> list[tuple[ModelKey, str]]:
-        """Judge by the references in force, and return those that are new."""
-        adopted = []
+    def _adopt_active(self, transaction: Transaction) -> Iterator[tuple[ModelKey, str]]:
+        """Judge by the references in force; yields those that are new."""
         digests = self._detection.digests()
         for info in active(transaction.references):
             if digests.get(info.model) == info.digest:
@@ -256,9 +255,8 @@ class PartitionWork:
             reference = self._shelf.find(transaction.references, info.model, info.digest)
             if reference is not None:
                 self._detection.adopt(info.model, reference)
-                adopted.append((info.model, info.digest))
                 log.info("model %s: judged by reference %d", info.model.model_id, info.version)
-        return adopted
+                yield info.model, info.digest
 
     def snapshot(self, *, whole: bool = False) -> NewSnapshot | None:
         """The state as it stands, while nothing new is taken in; None before there is any.

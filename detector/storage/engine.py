@@ -12,6 +12,13 @@ from detector.kit.errors import ConfigurationError
 
 _BUSY_TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 10
+# A process that stalls in the middle of a transaction must not keep the row of a partition from
+# whoever owns it next, and a server that falls silent must not keep us: we would not poll.
+_LOCK_TIMEOUT_S = 10
+_STATEMENT_TIMEOUT_S = 120
+_IDLE_TIMEOUT_S = 60
+_SILENCE_S = 60
+_READ_ONLY = "25006"
 
 
 def make_engine(url: str) -> Engine:
@@ -25,7 +32,7 @@ def make_engine(url: str) -> Engine:
     return create_engine(
         parsed,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+        connect_args=_patience(),
         json_serializer=_to_json,
     )
 
@@ -37,7 +44,7 @@ def in_memory(url: str | URL) -> bool:
 
 
 def is_recoverable(error: Exception) -> bool:
-    """Whether the same work may succeed later: the database was gone, busy or in a deadlock.
+    """Whether the same work may succeed later: the database was gone, busy, locked or read-only.
 
     SQLite reports a wrong statement, such as one on a missing table, as an operational error with
     the primary code SQLITE_ERROR; that one never heals.
@@ -49,7 +56,33 @@ def is_recoverable(error: Exception) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None and code & 0xFF == sqlite3.SQLITE_ERROR:
         return False
+    if getattr(error.orig, "sqlstate", None) == _READ_ONLY:
+        return True  # a standby, until it is promoted or the address leads to the primary again
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def no_time_limits(connection: Connection) -> None:
+    """Let this transaction's statements, and its waiting for locks, take as long as they need."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+
+
+def _patience() -> dict[str, Any]:
+    """Return for how long PostgreSQL waits for locks and for us, and we for it."""
+    limits = {
+        "lock_timeout": _LOCK_TIMEOUT_S,
+        "statement_timeout": _STATEMENT_TIMEOUT_S,
+        "idle_in_transaction_session_timeout": _IDLE_TIMEOUT_S,
+    }
+    return {
+        "connect_timeout": _CONNECT_TIMEOUT_S,
+        "options": " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items()),
+        "keepalives_idle": _SILENCE_S // 2,
+        "keepalives_interval": _SILENCE_S // 6,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1_000 * _SILENCE_S,
+    }
 
 
 def _parse(url: str) -> URL:

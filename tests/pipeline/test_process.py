@@ -2,12 +2,14 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from detector.events.decode import Decoder
 from detector.events.located import LocatedEvent
 from detector.events.model import ClientKey, ModelKey
 from detector.events.record import Partition, Position, Record
+from detector.kit.errors import ConflictError, RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import Detection, Detections, Detector, FrozenReference
 from detector.pipeline.learning import DetectionPolicy
@@ -115,6 +117,24 @@ def test_good_records_reach_detection_and_bad_ones_are_counted_by_reason() -> No
     )
     assert processor.clients() == 2
     assert outcome.next_offset == 4
+
+
+def test_a_reference_that_somebody_else_stores_at_this_moment_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> ReferenceInfo:
+        raise ConflictError("somebody else has just stored a reference; repeat")
+
+    store = FakeStore()
+    answer = Detections((), (), (picture(),))
+    outcome = work(store, ScriptedDetection(answer), RecordingTriage()).process([record(0)])
+    with store.transaction() as transaction:
+        monkeypatch.setattr(transaction.references, "add", refuse)
+        with pytest.raises(RecoverableError, match="somebody else"):
+            outcome.apply(transaction)
+    with store.transaction() as transaction:
+        outcome.apply(transaction)
+        assert len(transaction.references.list()) == 1
 
 
 def test_every_effect_is_written() -> None:

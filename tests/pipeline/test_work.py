@@ -13,9 +13,11 @@ from detector.events.decode import Decoder
 from detector.events.model import PredictionEvent
 from detector.events.place import SOURCE_HEADER, place_header
 from detector.events.record import Partition, Position, Record
+from detector.kit.errors import RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import build_detection
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus
+from detector.pipeline.shelf import active
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.work import PartitionProcessor, PartitionWork, Parts
 from detector.reference.picture import Reference
@@ -306,3 +308,40 @@ def test_copies_in_a_log_begun_anew_are_no_repeats_of_what_was_before() -> None:
     worker.position = 0
     worker.step(50)
     assert worker.store.tables.counts[LOG].events == 130
+
+
+def test_a_reference_that_is_not_read_here_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    worker = Partitioned()
+    info = ReferenceInfo(
+        MODEL, 0, ReferenceStatus.ACTIVE, SetClock().now(), 1, 1, "learned", "of-another-version"
+    )
+    with worker.store.transaction() as transaction:
+        transaction.references.add(info, b"of another version")
+    worker.step(100)
+    for _ in range(3):
+        worker.refresh()
+    said = [r.getMessage() for r in caplog.records if "cannot be used" in r.getMessage()]
+    assert len(said) == 1
+    assert MODEL.model_id in said[0]
+
+
+def test_what_was_adopted_before_the_database_failed_is_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = Partitioned()
+    worker.step(100)
+    activate(worker.store, reference())
+
+    def fails_behind_the_first(*found: object) -> object:
+        yield from active(*found)
+        raise RecoverableError("the database is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("detector.pipeline.work.active", fails_behind_the_first)
+        with pytest.raises(RecoverableError):
+            worker.refresh()
+    worker.refresh()
+    worker.step(100)
+    with worker.store.transaction() as transaction:
+        [adoption] = transaction.snapshots.adoptions(LOG, 0)
+    assert (adoption.offset, adoption.digest) == (100, reference().digest())

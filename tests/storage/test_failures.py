@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError, StatementError
 
+from detector.events.record import Partition
 from detector.incidents import acts
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.ports import IncidentQuery
@@ -17,6 +19,8 @@ from detector.storage import engine, migrate
 from detector.storage.store import open_store
 from tests.incidents.findings import CLIENT
 from tests.storage.shapes import NOW, opened, profile
+
+PARTITION = Partition("log", 0)
 
 
 def count(url: str) -> int:
@@ -157,3 +161,69 @@ def test_sqlite_writers_wait_their_turn(tmp_path: Path) -> None:
     assert stored is not None
     assert stored.queries == 64
     store.close()
+
+
+def test_a_row_that_a_stalled_process_holds_is_waited_for_no_longer_than_it_takes(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.upgrade(postgres_database_url)
+    monkeypatch.setattr(engine, "_LOCK_TIMEOUT_S", 1)
+    stalled, store = open_store(postgres_database_url), open_store(postgres_database_url)
+    with stalled.transaction() as holding:
+        holding.partitions.claim(PARTITION)
+        with (
+            pytest.raises(RecoverableError, match="lock timeout"),
+            store.transaction() as transaction,
+        ):
+            transaction.partitions.claim(PARTITION)
+    with store.transaction() as transaction:
+        assert transaction.partitions.claim(PARTITION).epoch == 2
+    stalled.close()
+    store.close()
+
+
+def test_a_transaction_that_stalls_is_ended_by_the_server(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.upgrade(postgres_database_url)
+    monkeypatch.setattr(engine, "_IDLE_TIMEOUT_S", 1)
+    store = open_store(postgres_database_url)
+
+    def stall() -> None:
+        with store.transaction() as transaction:
+            transaction.partitions.claim(PARTITION)
+            time.sleep(2.0)
+            transaction.partitions.claim(PARTITION)
+
+    with pytest.raises(RecoverableError):
+        stall()
+    store.close()
+
+
+def test_a_database_that_may_only_be_read_is_recoverable(postgres_database_url: str) -> None:
+    migrate.upgrade(postgres_database_url)
+    name = make_url(postgres_database_url).database
+    server = make_url(postgres_database_url).set(database="postgres")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(
+            f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'
+        )
+    store = open_store(postgres_database_url)
+    with (
+        pytest.raises(RecoverableError, match="read-only"),
+        store.transaction() as transaction,
+    ):
+        transaction.partitions.claim(PARTITION)
+    store.close()
+    admin.dispose()
+
+
+def test_migrations_take_as_long_as_they_need(postgres_database_url: str) -> None:
+    connecting = engine.make_engine(postgres_database_url)
+    with connecting.begin() as connection:
+        asked = text("SHOW statement_timeout")
+        assert connection.execute(asked).scalar_one() == f"{engine._STATEMENT_TIMEOUT_S // 60}min"
+        engine.no_time_limits(connection)
+        assert connection.execute(asked).scalar_one() == "0"
+    connecting.dispose()
