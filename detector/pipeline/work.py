@@ -192,7 +192,9 @@ class PartitionWork:
     def _adopt_again(self, adoption: Adoption) -> None:
         reference = self._again.pop(adoption)
         if reference is None:
-            log.error("the reference %s cannot be had: what was judged by it is lost", adoption.digest)
+            log.error(
+                "the reference %s cannot be had: what was judged by it is lost", adoption.digest
+            )
         elif self._detection.digests().get(adoption.model) != adoption.digest:
             self._detection.adopt(adoption.model, reference)
 
@@ -243,8 +245,10 @@ class PartitionWork:
         if self._next is None or (self._stored is not None and self._next < self._stored):
             return  # not before the state is where it was
         for model, digest in self._adopt_active(transaction):
-            # Noted one by one: should the database fail now, this one is adopted already.
-            self._pending.append(Adoption(self._next, model, digest))
+            # Noted one by one: should the database fail now, this one is adopted already. Of two
+            # with no record in between the second is what the model is judged by.
+            earlier = [a for a in self._pending if (a.offset, a.model) != (self._next, model)]
+            self._pending = [*earlier, Adoption(self._next, model, digest)]
 
     def _adopt_active(self, transaction: Transaction) -> Iterator[tuple[ModelKey, str]]:
         """Judge by the references in force; yields those that are new."""

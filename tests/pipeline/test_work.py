@@ -16,6 +16,7 @@ from detector.events.record import Partition, Position, Record
 from detector.kit.errors import RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import build_detection
+from detector.pipeline.learn import learn
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus
 from detector.pipeline.shelf import active
 from detector.pipeline.triage import Triage, TriagePolicy
@@ -24,7 +25,7 @@ from detector.reference.picture import Reference
 from tests.fakes.clock import SetClock
 from tests.fakes.store import FakeStore
 from tests.pipeline.test_detect import LEARNING, hostile_log
-from tests.scoring.traffic import MODEL, reference
+from tests.scoring.traffic import MODEL, benign_log, reference
 
 LOG = Partition("log", 0)
 METRICS = StreamMetrics(CollectorRegistry())
@@ -340,6 +341,19 @@ def test_what_was_adopted_before_the_database_failed_is_noted(
         patched.setattr("detector.pipeline.work.active", fails_behind_the_first)
         with pytest.raises(RecoverableError):
             worker.refresh()
+    worker.refresh()
+    worker.step(100)
+    with worker.store.transaction() as transaction:
+        [adoption] = transaction.snapshots.adoptions(LOG, 0)
+    assert (adoption.offset, adoption.digest) == (100, reference().digest())
+
+
+def test_of_two_adopted_at_the_same_record_the_second_is_noted() -> None:
+    worker = Partitioned()
+    worker.step(100)
+    activate(worker.store, learn(MODEL, benign_log()[:2_000]))
+    worker.refresh()
+    activate(worker.store, reference())
     worker.refresh()
     worker.step(100)
     with worker.store.transaction() as transaction:
