@@ -15,8 +15,8 @@ _CONNECT_TIMEOUT_S = 10
 # A process that stalls in the middle of a transaction must not keep the row of a partition from
 # whoever owns it next, and a server that falls silent must not keep us: we would not poll.
 _LOCK_TIMEOUT_S = 10
-_STATEMENT_TIMEOUT_S = 120
-_IDLE_TIMEOUT_S = 60
+_STATEMENT_TIMEOUT_S = 300
+_IDLE_TIMEOUT_S = 300
 _SILENCE_S = 60
 _READ_ONLY = "25006"
 
@@ -29,12 +29,7 @@ def make_engine(url: str) -> Engine:
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
-    return create_engine(
-        parsed,
-        pool_pre_ping=True,
-        connect_args=_patience(),
-        json_serializer=_to_json,
-    )
+    return _postgres(parsed)
 
 
 def in_memory(url: str | URL) -> bool:
@@ -68,23 +63,6 @@ def no_time_limits(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
 
 
-def _patience() -> dict[str, Any]:
-    """Return for how long PostgreSQL waits for locks and for us, and we for it."""
-    limits = {
-        "lock_timeout": _LOCK_TIMEOUT_S,
-        "statement_timeout": _STATEMENT_TIMEOUT_S,
-        "idle_in_transaction_session_timeout": _IDLE_TIMEOUT_S,
-    }
-    return {
-        "connect_timeout": _CONNECT_TIMEOUT_S,
-        "options": " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items()),
-        "keepalives_idle": _SILENCE_S // 2,
-        "keepalives_interval": _SILENCE_S // 6,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 1_000 * _SILENCE_S,
-    }
-
-
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -98,6 +76,31 @@ def _parse(url: str) -> URL:
     raise ConfigurationError(
         f"database URL: sqlite:///… and postgresql://… are supported, not {parsed.drivername}"
     )
+
+
+def _postgres(url: URL) -> Engine:
+    options: dict[str, Any] = {
+        "connect_timeout": _CONNECT_TIMEOUT_S,
+        "keepalives_idle": _SILENCE_S // 2,
+        "keepalives_interval": _SILENCE_S // 6,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1_000 * _SILENCE_S,
+    }
+    engine = create_engine(url, pool_pre_ping=True, connect_args=options, json_serializer=_to_json)
+    event.listen(engine, "connect", _set_up_postgres)
+    return engine
+
+
+def _set_up_postgres(connection: Any, _record: object) -> None:
+    """Limit the waiting; not by options of the connection, which poolers in between refuse."""
+    limits = {
+        "lock_timeout": _LOCK_TIMEOUT_S,
+        "statement_timeout": _STATEMENT_TIMEOUT_S,
+        "idle_in_transaction_session_timeout": _IDLE_TIMEOUT_S,
+    }
+    for name, seconds in limits.items():
+        connection.execute(f"SET {name} = '{seconds}s'")
+    connection.commit()
 
 
 def _sqlite(url: URL) -> Engine:
