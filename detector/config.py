@@ -117,9 +117,14 @@ def _severity(raw: str) -> Severity:
 
 
 def _url(raw: str) -> str:
-    parts = urlsplit(raw)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an absolute http or https URL")
+    try:
+        parts = urlsplit(raw)
+        # Only asking for the port finds out that it is none.
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("must be an absolute http or https URL, its port from 1 to 65535")
     return raw
 
 

@@ -23,6 +23,6 @@ class DeliveryMetrics:
         )
         self.errors = Counter(
             "querywatch_delivery_store_errors",
-            "Rounds of delivery or escalation that the database failed.",
+            "Rounds of delivery or escalation that failed, by the database or unforeseen.",
             registry=registry,
         )

@@ -57,6 +57,10 @@ class EscalationTimer:
         except RecoverableError as error:
             self._metrics.errors.inc()
             _log.warning("escalation waits for the database: %s", error)
+        except Exception:
+            # Nobody starts the thread again: one failure must not end escalation for good.
+            self._metrics.errors.inc()
+            _log.exception("escalation failed and goes on")
 
 
 class DeliveryService:

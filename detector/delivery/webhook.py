@@ -49,9 +49,10 @@ class WebhookSettings:
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for a URL or secrets that cannot work."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(f"{self.name}: the URL must be an absolute http(s) URL")
+        if not _is_web(self.url):
+            raise ConfigurationError(
+                f"{self.name}: the URL must be an absolute http(s) URL, its port from 1 to 65535"
+            )
         if not 1 <= len(self.secrets) <= 2:
             raise ConfigurationError(f"{self.name}: one secret, or two while rotating, are needed")
         for secret in self.secrets:
@@ -103,7 +104,7 @@ class WebhookDestination:
                 "POST", self._settings.url, content=content, headers=headers
             ) as response:
                 _judge(response, at)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise DeliveryError(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
@@ -141,10 +142,20 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max((aware - now).total_seconds(), 0.0)
+    except (ValueError, OverflowError):
+        # Years and offsets of any length are read; not all of them fit a time.
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max((aware - now).total_seconds(), 0.0)
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Only asking for the port finds out that it is none.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _signer(name: str, secret: str) -> Webhook:

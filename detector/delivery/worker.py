@@ -96,7 +96,7 @@ class DeliveryWorker:
             out_of_time = self._now() + self._send_time() > until
             if out_of_time or self._gone.is_set() or (stop is not None and stop.is_set()):
                 break
-            self._deliver(message)
+            self._attempt(message)
             settled += 1
         return settled
 
@@ -107,6 +107,22 @@ class DeliveryWorker:
             self._metrics.errors.inc()
             _log.warning("delivery to %s waits for the database: %s", self.name, error)
             return 0
+        except Exception:
+            # Nobody starts the thread again: one failure must not end delivery for good.
+            self._metrics.errors.inc()
+            _log.exception("delivery to %s failed and goes on", self.name)
+            return 0
+
+    def _attempt(self, message: OutboxMessage) -> None:
+        try:
+            self._deliver(message)
+        except RecoverableError:
+            raise
+        except Exception as error:
+            # One that always goes wrong would keep those leased with it from ever going out.
+            self._metrics.errors.inc()
+            _log.exception("delivery to %s failed for %s", self.name, message.message_id)
+            self._failed(message, DeliveryError(f"unexpected {type(error).__name__}"))
 
     def _deliver(self, message: OutboxMessage) -> None:
         with self._store.transaction() as transaction:

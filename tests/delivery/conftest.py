@@ -65,6 +65,9 @@ class Post:
         labels = {"destination": destination, "outcome": outcome}
         return self.registry.get_sample_value("querywatch_delivery_attempts_total", labels) or 0
 
+    def errors(self) -> float:
+        return self.registry.get_sample_value("querywatch_delivery_store_errors_total") or 0
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:

@@ -1,6 +1,7 @@
 """Delivery as a whole: two levels, threads, a database that fails."""
 
-from datetime import timedelta
+import threading
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -11,6 +12,7 @@ from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.analyst import Analyst
 from detector.pipeline.escalation import EscalationPolicy, escalate
+from detector.pipeline.ports import Transaction
 from tests.delivery.conftest import Post
 from tests.delivery.receiver import receiving
 from tests.fakes.store import FakeStore
@@ -73,9 +75,14 @@ def test_dead_destination_holds_up_no_other(post: Post) -> None:
     assert post.count("delivered") == 1
 
 
-def test_threads_outlive_a_failing_database(post: Post) -> None:
+@pytest.mark.parametrize(
+    "failure", [RecoverableError("the database went away"), ZeroDivisionError("unforeseen")]
+)
+def test_threads_outlive_a_failing_store(
+    post: Post, failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     store = FakeStore()
-    store.failure = RecoverableError("the database went away")
+    store.failure = failure
     broken = Post(store, post.clock, post.receiver)
     worker = broken.worker()
     service = DeliveryService([worker], None)
@@ -83,7 +90,27 @@ def test_threads_outlive_a_failing_database(post: Post) -> None:
     broken.open_incident()
     assert post.receiver.arrived.acquire(timeout=20)
     service.stop()
-    assert broken.registry.get_sample_value("querywatch_delivery_store_errors_total") == 1
+    assert broken.errors() == 1
+    assert str(failure) in caplog.text
+
+
+def test_timer_outlives_what_nobody_expected(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    rounds = threading.Semaphore(0)
+
+    def surprising(transaction: Transaction, now: datetime) -> None:
+        rounds.release()
+        raise ZeroDivisionError("nobody thought of it")
+
+    service = DeliveryService(
+        [], EscalationTimer(surprising, post.store, post.clock, post.metrics, interval_s=0.01)
+    )
+    service.start()
+    for _ in range(3):
+        assert rounds.acquire(timeout=20)
+    assert service.alive()
+    service.stop()
+    assert post.errors() >= 3
+    assert "nobody thought of it" in caplog.text
 
 
 def test_two_destinations_may_not_share_a_level_or_a_name(post: Post) -> None:

@@ -69,7 +69,18 @@ def test_state_at_the_moment_of_sending_is_sent(post: Post) -> None:
     assert data["version"] == incident.version + 1
 
 
-@pytest.mark.parametrize("url", ["receiver.example/hook", "ftp://receiver.example", "https://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "receiver.example/hook",
+        "ftp://receiver.example",
+        "https://",
+        "https://receiver.example:8x/",
+        "https://receiver.example:65536/",
+        "https://receiver.example:0/",
+        "https://[::1/",
+    ],
+)
 def test_url_that_cannot_work_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="URL"):
         WebhookSettings(url, (SECRET,))

@@ -184,7 +184,52 @@ def test_thread_delivers_and_stops(post: Post) -> None:
     assert post.count("delivered") == 1
 
 
-@pytest.mark.parametrize("value", ["soon", "-5", "1.5e9", ""])
+def test_message_that_goes_wrong_unexpectedly_holds_up_no_other(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Surprising(DiesAfterSending):
+        def send(self, notification: Notification, at: datetime) -> None:
+            if notification.incident.client_id == "a":
+                raise ZeroDivisionError("nobody thought of it")
+            self.real.send(notification, at)
+
+    post.open_incident("a")
+    post.open_incident("b")
+    worker = post.worker(Surprising(WebhookDestination(post.settings())))
+    assert worker.deliver_due() == 2
+    assert (post.count("delivered"), post.count("retried"), post.errors()) == (1, 1, 1)
+    assert "nobody thought of it" in caplog.text
+    for _ in RetrySchedule().delays_s:
+        post.clock.advance(days=2)
+        worker.deliver_due()
+    assert (post.count("given_up"), post.pending()) == (1, 0)
+
+
+def test_url_that_the_client_refuses_is_a_failed_delivery(post: Post) -> None:
+    post.open_incident()
+    settings = post.settings(url="http://receiver.example/\x7f")
+    post.worker(WebhookDestination(settings)).deliver_due()
+    assert (post.pending(), post.count("retried")) == (1, 1)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "Fri, 31 Dec 9999 23:59:59 -2359"])
+def test_retry_after_of_any_size_is_bounded_by_the_schedule(value: str) -> None:
+    asked = retry_after_s(value, datetime(2026, 1, 1, tzinfo=UTC))
+    assert RetrySchedule().delay(1, asked, random.Random(7)) == timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "-5",
+        "1.5e9",
+        "",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+        "Mon, 01 Jan 2024 00:00:00 +2400",
+    ],
+)
 def test_invalid_retry_after_is_ignored(value: str) -> None:
     assert retry_after_s(value, datetime(2026, 1, 1, tzinfo=UTC)) is None
 
