@@ -1,6 +1,7 @@
 """`querywatch produce`: a log file into the topic."""
 
-from typing import Annotated
+from collections import deque
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -54,20 +55,24 @@ def _send(settings: Settings, names: list[str]) -> int:
     options = bootstrap.kafka_settings(settings).consumer_options()
     shared = {name: value for name, value in options.items() if name.startswith(_SHARED)}
     producer = KafkaProducer(compression_type="zstd", **shared)
-    sent = []
+    sent = 0
+    # Those that the broker has not answered; the producer's buffer bounds how many there are.
+    waiting: deque[Any] = deque()
     try:
         with progress("Sending") as advance:
             for records in bootstrap.file_records(names, advance):
-                sent += [
-                    producer.send(settings.kafka_topic, record.value, key=_key(record))
-                    for record in records
-                ]
+                for record in records:
+                    future = producer.send(settings.kafka_topic, record.value, key=_key(record))
+                    waiting.append(future)
+                sent += len(records)
+                while waiting and waiting[0].is_done:
+                    waiting.popleft().get()
             producer.flush(timeout=FLUSH_SECONDS)
-        for future in sent:
+        for future in waiting:
             future.get(timeout=FLUSH_SECONDS)
     finally:
         producer.close(timeout=FLUSH_SECONDS)
-    return len(sent)
+    return sent
 
 
 def _key(record: Record) -> bytes:

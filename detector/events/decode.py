@@ -38,6 +38,9 @@ _set = msgspec.structs.force_setattr
 _tuple = tuple.__new__
 _PACKED = packed.FIRST_BYTES
 
+MAX_PATH = 256
+"""Characters of its path that a dead letter keeps."""
+
 FEWEST_FLAT = 16
 """Fewer records are not worth the way into columns."""
 
@@ -189,7 +192,7 @@ class Decoder:
         return DeadLetter(
             position=record.position,
             reason=error.reason,
-            path=error.path,
+            path=error.path[:MAX_PATH],
             detail=error.detail,
             body=body[:most],
             size=len(body) if record.fault is None else record.fault.size,
@@ -208,12 +211,14 @@ class Decoder:
 
     def _from_envelope(self, envelope: CloudEvent, ceiling: int) -> PredictionEvent:
         parsed = self._packed_carefully if envelope.packed else self._parsed
+        counts = self._unknown.counts()
         try:
             return parsed(envelope.data, envelope.root, ceiling)
         except DecodeError as error:
             defaults = (f"{envelope.root}.event_id", f"{envelope.root}.time")
             if error.reason != Reason.MISSING_FIELD or error.path not in defaults:
                 raise
+        self._unknown.restore(counts)
         return parsed(envelope.completed(), envelope.root, ceiling)
 
     def _parsed(self, body: bytes, root: str, ceiling: int) -> PredictionEvent:

@@ -16,7 +16,7 @@ from msgspec import Meta
 from detector.events import scan
 from detector.events.model import Id, Input, Output, PredictionEvent
 from detector.events.reasons import Reason
-from detector.events.sanitise import PARSE_ERRORS, invalid, utf8_error
+from detector.events.sanitise import PARSE_ERRORS, child, invalid, utf8_error
 from detector.events.unknown import UnknownFields
 from detector.kit.errors import DecodeError
 
@@ -127,7 +127,7 @@ def _check_values(value: object, path: str) -> None:
     if isinstance(value, dict):
         if any("\0" in key for key in value):
             raise DecodeError(Reason.NUL_CHARACTER, path, "a key contains the character U+0000")
-        inner = ((f"{path}.{key}", item) for key, item in value.items())
+        inner = ((child(path, key), item) for key, item in value.items())
     elif isinstance(value, list):
         inner = ((f"{path}[{at}]", item) for at, item in enumerate(value))
     for place, item in inner:

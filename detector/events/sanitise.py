@@ -12,12 +12,17 @@ from typing import NoReturn
 
 import msgspec
 
+from detector.events.model import Input, Output, PredictionEvent
 from detector.events.reasons import Reason
 from detector.kit.errors import DecodeError
 
 PARSE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 """Everything that msgspec raises over hostile text."""
 
+# What a path may name: attributes of an envelope, and fields of the event.
+_NAMES = frozenset(
+    ("specversion", "id", "source", "type", "time", "datacontenttype", "data", "data_base64")
+).union(*(struct.__struct_encode_fields__ for struct in (PredictionEvent, Input, Output)))
 _DETAIL = 200  # longest detail; some sentences quote the record
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
@@ -59,6 +64,11 @@ def check_nul(body: bytes, root: str = "$") -> None:
     if b"\\u0000" in body and _NUL_ESCAPE.search(body) is not None:
         path = _nul_path(json.loads(body.decode(), parse_int=float), root) or root
         raise DecodeError(Reason.NUL_CHARACTER, path, "contains the character U+0000")
+
+
+def child(path: str, key: str) -> str:
+    """Return the path of an object's value; a sender's own key, of any length, is `[...]`."""
+    return f"{path}.{key}" if key in _NAMES else f"{path}[...]"
 
 
 def depth(body: bytes) -> int:
@@ -133,7 +143,7 @@ def _nul_path(value: object, path: str) -> str | None:
     if isinstance(value, dict):
         if any("\0" in key for key in value):
             return path
-        items = ((f"{path}.{key}", inner) for key, inner in value.items())
+        items = ((child(path, key), inner) for key, inner in value.items())
     elif isinstance(value, list):
         items = ((f"{path}[{at}]", inner) for at, inner in enumerate(value))
     return next((found for at, inner in items if (found := _nul_path(inner, at))), None)

@@ -60,6 +60,14 @@ class UnknownFields:
                     top[name] = msgspec.Raw(encode(fields))
         return encode(top)
 
+    def counts(self) -> Counter[str]:
+        """Return a copy of the counts so far."""
+        return self._counts.copy()
+
+    def restore(self, counts: Counter[str]) -> None:
+        """Go back to counts taken before: what was read since is read again."""
+        self._counts = counts
+
     def drain(self) -> dict[str, int]:
         """Return the counts so far and start again at nothing."""
         counts, self._counts = dict(self._counts), Counter()

@@ -3,6 +3,8 @@
 import base64
 import json
 
+import msgspec
+
 from detector.events.decode import Decoder
 from detector.events.model import PredictionEvent
 from detector.events.record import Position, Record
@@ -48,6 +50,22 @@ def test_id_and_time_of_the_envelope_stand_in_for_missing_ones() -> None:
     assert decode(json.dumps(bare).encode(), headers(ce_time=time)) == expected
     unknown = {**bare, "trace": 1}
     assert decode(structured(unknown, time=time)) == expected
+
+
+def test_unknown_fields_are_counted_once_where_the_envelope_completes_the_event() -> None:
+    bare = {**without(EVENT, "event_id", "time"), "colour": 1}
+    time = "2026-03-01T13:00:00+01:00"
+    json_body = json.dumps(bare).encode()
+    packed = headers(ce_time=time, content__type="application/msgpack")
+    records = [
+        Record(Position("log", 0, 0), structured(bare, time=time)),
+        Record(Position("log", 0, 1), json_body, headers=headers(ce_time=time)),
+        Record(Position("log", 0, 2), msgspec.msgpack.encode(bare), headers=packed),
+        Record(Position("log", 0, 3), text(colour=1)),
+    ]
+    decoded = Decoder().decode_all(records)
+    assert len(decoded.events) == 4
+    assert decoded.unknown_fields == {"$.colour": 4}
 
 
 def test_the_event_s_own_id_and_time_come_first() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.events.decode import Decoder
+from detector.events.decode import MAX_PATH, Decoder
 from detector.events.limits import Limits
 from detector.events.model import ClientKey, Input, ModelKey, Output, PredictionEvent
 from detector.events.reasons import Reason
@@ -118,6 +118,18 @@ def test_inputs(given: bytes, expected: Input | None) -> None:
 
 def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
     assert decode(text(client_id=rb'"a\\u0000"')).client_id == r"a\u0000"
+
+
+def test_a_key_of_the_sender_is_not_in_the_path() -> None:
+    body = text(input=rb'{"fields": {"secret": "\u0000"}}')
+    assert refused(body) == (Reason.NUL_CHARACTER, "$.input.fields[...]")
+    body = text(extra=rb'{"%s": [1, {"label": "\u0000"}]}' % (b"k" * 900_000))
+    assert refused(body) == (Reason.NUL_CHARACTER, "$[...][...][1].label")
+
+
+def test_a_dead_letter_s_path_is_bounded() -> None:
+    error = DecodeError(Reason.WRONG_TYPE, "$" + "[...]" * 1000, "")
+    assert len(Decoder().dead_letter(record(b"{}"), error).path) == MAX_PATH
 
 
 def test_a_surrogate_pair_is_a_character() -> None:

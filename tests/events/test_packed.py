@@ -72,6 +72,13 @@ def test_the_same_fields_make_the_same_event(source: dict[str, Any]) -> None:
     assert plain(event(encode(source))) == plain(event(json.dumps(source).encode()))
 
 
+def test_a_key_of_the_sender_is_not_in_the_path() -> None:
+    in_fields = packed(input={"fields": {"secret": "\0"}})
+    in_unknown = packed(extra={"k" * 900_000: [1, {"label": "\0"}]})
+    paths = [letter.path for letter in decoded(in_fields, in_unknown).dead]
+    assert paths == ["$.input.fields[...]", "$[...][...][1].label"]
+
+
 def test_a_timestamp_is_a_time() -> None:
     assert event(packed(time=datetime(2026, 3, 1, 12, tzinfo=UTC))).time_ms == event(text()).time_ms
 

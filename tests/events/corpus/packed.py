@@ -53,7 +53,7 @@ def forms() -> Iterator[Kind]:
     nul = packed(client_id="a\0")
     yield Kind("packed: NUL", nul, Reason.NUL_CHARACTER, "$.client_id")
     nul = packed(extra=[1, "\0"])
-    yield Kind("packed: NUL, unknown field", nul, Reason.NUL_CHARACTER, "$.extra[1]")
+    yield Kind("packed: NUL, unknown field", nul, Reason.NUL_CHARACTER, "$[...][1]")
     nul = packed(input={"fields": {"\0": 1}})
     yield Kind("packed: NUL in a key", nul, Reason.NUL_CHARACTER, "$.input.fields")
 
@@ -75,7 +75,7 @@ def fields() -> Iterator[Kind]:
         infinite = packed(**{name: float("inf")})
         yield Kind(f"packed: infinite {name}", infinite, Reason.NOT_FINITE, f"$.{name}")
     single = packed(extra=1.5).replace(encode(1.5), b"\xca" + struct.pack(">f", float("nan")))
-    yield Kind("packed: NaN, unknown field", single, Reason.NOT_FINITE, "$.extra")
+    yield Kind("packed: NaN, unknown field", single, Reason.NOT_FINITE, "$[...]")
     for name in ("features", "embedding"):
         yield from rows("input", name, 4096, Reason.TOO_MANY_FIELDS)
     yield from rows("output", "scores", 4096, Reason.TOO_MANY_CLASSES)
