@@ -1,5 +1,7 @@
 """What the API accepts: bodies and filters, each bounded, unknown fields refused."""
 
+import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Header, Path
@@ -7,6 +9,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -17,6 +20,7 @@ from detector.pipeline.ports import IncidentQuery
 from detector.scoring.finding import AttackClass
 
 MAX_PAGE = 200
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]", re.ASCII)
 
 
 def _storable(text: str) -> str:
@@ -25,6 +29,21 @@ def _storable(text: str) -> str:
     return text
 
 
+def _written_out(text: object) -> object:
+    # Pydantic reads a number as seconds or milliseconds, as its size suggests.
+    if not isinstance(text, str) or not _DATE.match(text):
+        raise ValueError("must be a time as in RFC 3339, such as 2026-05-04T09:12:31Z")
+    return text
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside the years 1 to 9999, UTC") from error
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_utc)]
 Identifier = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_storable)]
 Required = Annotated[Identifier, Field(min_length=1)]
 Person = Annotated[
@@ -113,8 +132,8 @@ class IncidentFilters(BaseModel):
     min_severity: Severity | None = Field(None, description="This severity or a higher one.")
     assignee: Identifier | None = None
     acknowledged: bool | None = None
-    opened_from: AwareDatetime | None = Field(None, description="Event time, RFC 3339, included.")
-    opened_before: AwareDatetime | None = Field(None, description="Event time, not included.")
+    opened_from: Time | None = Field(None, description="Event time, RFC 3339, included.")
+    opened_before: Time | None = Field(None, description="Event time, not included.")
     after: str | None = Field(None, max_length=512, description="`next_cursor` of a page.")
     limit: int = Field(50, ge=1, le=MAX_PAGE, description="Incidents in a page.")
 

@@ -36,12 +36,14 @@ def decode_cursor(cursor: str) -> Keyset:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         opened_at, incident_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        place = Keyset(datetime.fromisoformat(opened_at), incident_id)
-        if place.opened_at.tzinfo is None or not isinstance(incident_id, str):
+        moment = datetime.fromisoformat(opened_at)
+        if moment.tzinfo is None or not isinstance(incident_id, str):
             raise ValueError("not a time and an id")
-    except (binascii.Error, ValueError, TypeError) as error:
+        if not (incident_id.isascii() and incident_id.isprintable()):
+            raise ValueError("no database can look for such an id")
+        return Keyset(moment.astimezone(UTC), incident_id)
+    except (binascii.Error, ValueError, TypeError, OverflowError) as error:
         raise ConfigurationError("cursor: not one that an earlier page returned") from error
-    return place
 
 
 def require_limit(limit: int) -> None:

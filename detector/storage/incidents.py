@@ -18,14 +18,13 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from detector.events.model import ClientKey
-from detector.incidents.model import Incident, IncidentChange, Severity, Stage, TimelineEntry
+from detector.incidents.model import Incident, IncidentChange, Severity, TimelineEntry
+from detector.incidents.waiting import UNWATCHED
 from detector.kit.errors import ConflictError
 from detector.pipeline.ports import IncidentQuery, Page
 from detector.storage.cursor import decode_cursor, encode_cursor, require_limit
 from detector.storage.rows import entry_from_row, entry_to_row, incident_from_row, incident_to_row
 from detector.storage.tables import incidents, timeline
-
-_UNWATCHED = (Stage.SUPPRESSED, Stage.RESOLVED, Stage.CLOSED)
 
 
 class SqlIncidents:
@@ -123,7 +122,7 @@ class SqlIncidents:
         yield from self._select(
             incidents.c.created_at < created_before,
             incidents.c.acknowledged_at.is_(None),
-            incidents.c.stage.not_in([str(stage) for stage in _UNWATCHED]),
+            incidents.c.stage.not_in([str(stage) for stage in UNWATCHED]),
             _at_least(min_severity),
             incidents.c.escalation_level < below_level,
         )

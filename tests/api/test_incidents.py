@@ -1,5 +1,7 @@
 """Reading incidents and acting on them."""
 
+import base64
+import json
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
@@ -16,6 +18,12 @@ from tests.fakes.findings import EVENT_TIME
 Problem = Callable[[httpx.Response, int], str]
 INTERNAL = {"marks"}  # how far a replay was applied: of no use outside
 ADDED = {"atlas_techniques", "mitigations"}
+
+
+def crafted(opened_at: str, incident_id: str) -> str:
+    """A cursor that anybody can make."""
+    content = json.dumps([opened_at, incident_id]).encode()
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +94,9 @@ def test_filters(
         {"after": "not-a-cursor"},
         {"after": "x" * 600},
         {"attack_class": "theft"},
+        {"after": crafted("0001-01-01T00:00:00+23:00", "x")},
+        {"after": crafted("2026-05-04T09:12:31Z", "nul\x00")},
+        {"after": crafted("2026-05-04T09:12:31Z", "\ud800")},
         {"opened_from": "2026-05-04T09:12:31"},
         {"client_id": "nul\x00"},
         {"client_id": "x" * 1025},
@@ -97,6 +108,30 @@ def test_filters_that_are_refused(
     client: httpx.Client, problem: Problem, parameters: dict[str, str]
 ) -> None:
     assert problem(client.get("/api/v1/incidents", params=parameters), 422)
+
+
+@pytest.mark.parametrize("field", ["opened_from", "opened_before"])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("0001-01-01T00:00:00+23:00", "years 1 to 9999"),
+        ("9999-12-31T23:59:59-23:00", "years 1 to 9999"),
+        ("1714814400", "RFC 3339"),
+        ("-1714814400.5", "RFC 3339"),
+    ],
+)
+def test_time_that_is_refused_is_named(
+    client: httpx.Client, problem: Problem, field: str, value: str, reason: str
+) -> None:
+    detail = problem(client.get("/api/v1/incidents", params={field: value}), 422)
+    assert f"query.{field}: " in detail
+    assert reason in detail
+
+
+@pytest.mark.parametrize("field", ["opened_from", "opened_before"])
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59+23:00"])
+def test_times_at_either_end_are_taken(client: httpx.Client, field: str, value: str) -> None:
+    assert client.get("/api/v1/incidents", params={field: value}).status_code == 200
 
 
 def test_incident_in_full(house: House, client: httpx.Client) -> None:

@@ -198,6 +198,30 @@ def test_what_nobody_acknowledges_goes_a_level_up_once(desk: Desk) -> None:
     assert entries[-1].data == {"level": 2}
 
 
+def test_the_time_to_acknowledge_begins_when_it_becomes_severe(desk: Desk) -> None:
+    policy = EscalationPolicy(Severity.HIGH, timedelta(minutes=30))
+    (change,) = desk.take(finding(100, confidence=0.6, progress=0.0))
+    assert change.incident.severity.rank < Severity.HIGH.rank
+    desk.clock.advance(hours=1)
+    desk.take(finding(120, confidence=0.999, progress=1.0))
+    desk.clock.advance(minutes=29)
+    assert desk.escalate(policy) == 0
+    desk.clock.advance(minutes=2)
+    assert desk.escalate(policy) == 1
+
+
+def test_the_time_to_acknowledge_begins_anew_when_it_is_watched_again(desk: Desk) -> None:
+    policy = EscalationPolicy(Severity.HIGH, timedelta(minutes=30))
+    (change,) = desk.take(finding(120, progress=1.0))
+    for stage in (Stage.SUPPRESSED, Stage.NEW):
+        desk.clock.advance(hours=1)
+        with desk.store.transaction() as transaction:
+            Analyst(transaction, "ana", desk.clock).move(change.incident.incident_id, stage)
+    assert desk.escalate(policy) == 0
+    desk.clock.advance(minutes=31)
+    assert desk.escalate(policy) == 1
+
+
 def test_an_acknowledged_incident_does_not_escalate(desk: Desk) -> None:
     (change,) = desk.take(finding(100))
     with desk.store.transaction() as transaction:

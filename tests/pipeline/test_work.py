@@ -1,7 +1,7 @@
 """A partition's work after any interruption ends where an uninterrupted run ends."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ from detector.kit.errors import RecoverableError
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import build_detection
 from detector.pipeline.learn import learn
-from detector.pipeline.ports import ReferenceInfo, ReferenceStatus
+from detector.pipeline.ports import ReferenceInfo, References, ReferenceStatus
 from detector.pipeline.shelf import active
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.work import PartitionProcessor, PartitionWork, Parts
@@ -333,8 +333,8 @@ def test_what_was_adopted_before_the_database_failed_is_noted(
     worker.step(100)
     activate(worker.store, reference())
 
-    def fails_behind_the_first(*found: object) -> object:
-        yield from active(*found)
+    def fails_behind_the_first(references: References) -> Iterator[ReferenceInfo]:
+        yield from active(references)
         raise RecoverableError("the database is gone")
 
     with monkeypatch.context() as patched:
