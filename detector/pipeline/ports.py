@@ -29,12 +29,15 @@ class Poll:
         assigned: Partitions newly given to this reader; they stay paused until `start`ed.
         revoked: Partitions taken away; another owner's epoch refuses what is written for them.
         ended: The source is finite and exhausted.
+        astray: Started partitions whose position the log does not hold; they are read no further
+            until they are `start`ed again.
     """
 
     shares: Mapping[Partition, Sequence[Record]] = field(default_factory=dict)
     assigned: tuple[Partition, ...] = ()
     revoked: tuple[Partition, ...] = ()
     ended: bool = False
+    astray: tuple[Partition, ...] = ()
 
     @property
     def count(self) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
@@ -40,7 +41,24 @@ class GroupSource(KafkaSource):
             self._uncommitted.pop(partition, None)
         if self._uncommitted:
             self.commit({})
-        return polled
+        for partition in polled.astray:
+            self._go_on(partition)
+        return replace(polled, astray=())
+
+    def _go_on(self, partition: Partition) -> None:
+        """Read on at what the log still holds; nobody else would."""
+        place = TopicPartition(*partition)
+        reached = self._read_to[place]
+        try:
+            instead = super().start(partition, reached)
+        except RecoverableError as error:
+            # The next poll tells it again; what this one read must not be lost.
+            self._astray.add(place)
+            log.warning("%s", error)
+            return
+        if instead is not None:
+            log.error("%s/%d: records expired before they were copied; going on at %d",
+                      *partition, instead)  # fmt: skip
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for it.

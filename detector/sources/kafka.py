@@ -3,27 +3,22 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import (
-    AuthorizationError,
-    IllegalStateError,
-    KafkaConfigurationError,
-    RetriableError,
-    SaslAuthenticationFailedError,
-)
+from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from detector.events.record import Partition, Record
 from detector.events.records import Records
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.ports import Poll
 from detector.sources.fetched import Share, read_bounded
+from detector.sources.kafka_client import NOT_ASSIGNED, Rebalances, partition_of, translated
 from detector.sources.membership import Membership, steps
 from detector.sources.positions import first_offset
 from detector.sources.wire import direct_client
@@ -36,9 +31,8 @@ _CLOSE_MS = 5_000
 _ALL_SHARES = 1 << 20
 # So often at least the group sees this member, and this member what the group changes.
 _STAY_S = 0.5
-# What kafka-python's calls raise of a partition that was taken away meanwhile: to ask how far it
-# goes, to pause or resume it, to seek in it.
-_NOT_ASSIGNED = (IllegalStateError, KeyError, ValueError)
+# Records of a partition, and how far they were read.
+_Taken = tuple[TopicPartition, Records, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +109,9 @@ class KafkaSettings:
             "client_id": "querywatch",
             "kafka_client": direct_client,
             "metrics_enabled": False,
-            # The database keeps the positions; where it has none, nothing may be missed.
+            # The database keeps the positions; one that the log does not hold is to be told.
             "enable_auto_commit": False,
-            "auto_offset_reset": "earliest",
+            "auto_offset_reset": "none",
             "allow_auto_create_topics": False,
             "isolation_level": "read_committed",
             # A rebalance takes away only what moves; the rest goes on being read.
@@ -142,26 +136,6 @@ class KafkaSettings:
         }
 
 
-class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
-    """Notes what the group gives and takes.
-
-    Its methods run on the client's own thread, where blocking costs the membership and a commit
-    is an error; so they only pause and queue.
-    """
-
-    def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:
-        self._consumer, self._membership = consumer, membership
-
-    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Keep new partitions still until the loop knows where they begin."""
-        self._consumer.pause(*assigned)
-        self._membership.given(map(_partition, assigned))
-
-    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Note what is gone."""
-        self._membership.taken(map(_partition, revoked))
-
-
 class KafkaSource:
     """A member of a consumer group. Only one thread may use it.
 
@@ -176,10 +150,11 @@ class KafkaSource:
             self._consumer = KafkaConsumer(**settings.consumer_options())
             read_bounded(self._consumer, settings.max_batch_bytes)
             self._know(settings.topics)
-            listener = _Rebalances(self._consumer, self._membership)
+            listener = Rebalances(self._consumer, self._membership)
             self._consumer.subscribe(list(settings.topics), listener=listener)
         self._read_to: dict[TopicPartition, int] = {}
         self._held: set[TopicPartition] = set()
+        self._astray: set[TopicPartition] = set()
         self._shares: deque[Share] = deque()
         self._polled_at = time.monotonic()
         self._paused = False
@@ -197,7 +172,7 @@ class KafkaSource:
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records of started partitions, and what a rebalance changed."""
         taken = self._take(max_records)
-        count = sum(len(records) for _, records in taken)
+        count = sum(len(records) for _, records, _ in taken)
         try:
             if count < max_records:
                 self._fetch(0.0 if count else timeout_s)
@@ -212,17 +187,20 @@ class KafkaSource:
         assigned, revoked = self._membership.changes()
         for partition in revoked:
             self._forget(TopicPartition(*partition))
-        return Poll(self._current(taken), assigned, revoked)
+        return Poll(self._current(taken), assigned, revoked, astray=self._left_behind())
 
-    def _take(self, wanted: int) -> list[tuple[TopicPartition, Records]]:
+    def _take(self, wanted: int) -> list[_Taken]:
         """Take records out of the shares that came, up to so many; none while paused."""
         taken = []
         while wanted and self._shares and not self._paused:
             share = self._shares[0]
             records = share.records(wanted)
+            reached = int(records.columns.offsets[-1]) + 1 if records else 0
             if len(records) < wanted:
                 self._shares.popleft()
-            taken.append((share.topic_partition, records))
+                # Beyond the last record: markers, and what was aborted, are no records to read.
+                reached = share.next_fetch_offset
+            taken.append((share.topic_partition, records, reached))
             wanted -= len(records)
         return taken
 
@@ -234,11 +212,33 @@ class KafkaSource:
         with translated():
             for wait in [timeout_s] if self._consumer.assignment() else steps(timeout_s):
                 # A share counts as one record, however many it holds.
-                fetched = self._consumer.poll(int(wait * 1000), _ALL_SHARES)
+                fetched = self._ask(int(wait * 1000))
                 if fetched or self._membership.changed():
                     break
         self._polled_at = time.monotonic()
         self._shares.extend(chain.from_iterable(fetched.values()))
+
+    def _ask(self, wait_ms: int) -> Mapping[TopicPartition, list[Share]]:
+        """Poll; a position that the log does not hold is left until it is started again."""
+        try:
+            fetched: Mapping[TopicPartition, list[Share]] = self._consumer.poll(
+                wait_ms, _ALL_SHARES
+            )
+        except OffsetOutOfRangeError as error:
+            # What came of other partitions comes with the next poll.
+            for place in error.args[0]:
+                self._astray.add(place)
+                self._rest(place)
+        except NoOffsetForPartitionError:
+            log.debug("partitions are assigned whose listener has not placed them yet")
+        else:
+            return fetched
+        return {}
+
+    def _left_behind(self) -> tuple[Partition, ...]:
+        """Tell once whose position the log does not hold; all that came before is handed out."""
+        told, self._astray = self._astray & self._read_to.keys(), set()
+        return tuple(map(partition_of, sorted(told)))
 
     def _stay(self) -> None:
         """Take part in the group while enough was fetched, and fetch no more."""
@@ -247,23 +247,26 @@ class KafkaSource:
         try:
             self._fetch(0.0)
         finally:
-            for place in fetching:
-                with suppress(*_NOT_ASSIGNED):
+            for place in fetching - self._held:
+                with suppress(*NOT_ASSIGNED):
                     self._consumer.resume(place)
 
-    def _current(self, taken: list[tuple[TopicPartition, Records]]) -> Mapping[Partition, Records]:
+    def _current(self, taken: list[_Taken]) -> Mapping[Partition, Records]:
         """Leave out what was fetched before a rebalance: it belongs to nobody after it."""
         current: dict[TopicPartition, list[Records]] = {}
-        for place, records in taken:
-            if records and place in self._read_to:
+        for place, records, reached in taken:
+            if place not in self._read_to:
+                continue
+            if records:
                 current.setdefault(place, []).append(records)
-                self._read_to[place] = int(records.columns.offsets[-1]) + 1
-        return {_partition(place): Records.joined(pieces) for place, pieces in current.items()}
+            self._read_to[place] = max(self._read_to[place], reached)
+        return {partition_of(place): Records.joined(pieces) for place, pieces in current.items()}
 
     def _forget(self, place: TopicPartition) -> None:
         self._drop(place)
         self._read_to.pop(place, None)
         self._held.discard(place)
+        self._astray.discard(place)
 
     def _drop(self, place: TopicPartition) -> None:
         """Drop what was fetched of a partition that is read from elsewhere, or no more."""
@@ -281,7 +284,7 @@ class KafkaSource:
             high = self._consumer.end_offsets([place])[place]
         first, instead = first_offset(offset, low, high)
         # Taken away again meanwhile? Then the next poll says so.
-        with suppress(*_NOT_ASSIGNED):
+        with suppress(*NOT_ASSIGNED):
             self._begin(place, first)
         return instead
 
@@ -290,6 +293,7 @@ class KafkaSource:
         self._drop(place)
         self._read_to[place] = offset
         self._held.discard(place)
+        self._astray.discard(place)
         if not self._paused:
             self._consumer.resume(place)
 
@@ -297,31 +301,34 @@ class KafkaSource:
         """Stop fetching; polls keep the membership."""
         self._paused = True
         for place in self._read_to:
-            with suppress(*_NOT_ASSIGNED):
+            with suppress(*NOT_ASSIGNED):
                 self._consumer.pause(place)
 
     def resume(self) -> None:
         """Fetch again what was started."""
         self._paused = False
         for place in self._read_to.keys() - self._held:
-            with suppress(*_NOT_ASSIGNED):
+            with suppress(*NOT_ASSIGNED):
                 self._consumer.resume(place)
 
     def hold(self, partition: Partition) -> None:
         """Fetch no more of one partition until it is started again."""
         place = TopicPartition(*partition)
-        self._held.add(place)
         self._drop(place)
-        with suppress(*_NOT_ASSIGNED):
+        self._rest(place)
+
+    def _rest(self, place: TopicPartition) -> None:
+        self._held.add(place)
+        with suppress(*NOT_ASSIGNED):
             self._consumer.pause(place)
 
     def lag(self) -> Mapping[Partition, int]:
         """How many records of each started partition are known to be there and were not read."""
         lag = {}
         for place, read_to in self._read_to.items():
-            with suppress(*_NOT_ASSIGNED):
+            with suppress(*NOT_ASSIGNED):
                 end = self._consumer.highwater(place)
-                lag[_partition(place)] = 0 if end is None else end - read_to
+                lag[partition_of(place)] = 0 if end is None else end - read_to
         return lag
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -348,7 +355,8 @@ def read_at(
     """Read from one place without joining the group: for what another client cannot take.
 
     Raises:
-        NothingCameError: when nothing came within `timeout_s` seconds.
+        NothingCameError: when nothing came within `timeout_s` seconds, or the log does not hold
+            the place.
         RecoverableError: when no broker answers.
     """
     alone = {"group_id": None, "group_instance_id": None}
@@ -366,21 +374,8 @@ def read_at(
                     records: Sequence[Record] = share.records(max_records)
                     if records:
                         return records
+        except OffsetOutOfRangeError as error:
+            raise NothingCameError(f"{place.topic}/{place.partition}: {error}") from error
         finally:
             consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
     raise NothingCameError(f"{place.topic}/{place.partition}: nothing came at {offset}")
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn kafka-python's errors into those that the loop knows; others stop the worker."""
-    try:
-        yield
-    except (AuthorizationError, SaslAuthenticationFailedError, KafkaConfigurationError) as error:
-        raise ConfigurationError(f"Kafka refuses: {error}") from error
-    except RetriableError as error:
-        raise RecoverableError(f"Kafka does not answer: {error}") from error
-
-
-def _partition(place: TopicPartition) -> Partition:
-    return Partition(place.topic, place.partition)

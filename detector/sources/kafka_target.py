@@ -14,7 +14,8 @@ from detector.events.place import place_text
 from detector.events.record import Position
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.pipeline.copies import Copy
-from detector.sources.kafka import KafkaSettings, translated
+from detector.sources.kafka import KafkaSettings
+from detector.sources.kafka_client import translated
 
 WRITE_SECONDS = 90.0
 """How long a write may take before it counts as failed."""

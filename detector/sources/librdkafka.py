@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _ANSWER_S = 10.0
 _STARTING_S = 10.0
+# Longer than a partition that was only just assigned needs until it can seek.
+_MOMENT_S = 0.5
 _FROM_THE_START = 0
 # What is fetched ahead in all partitions together; librdkafka's own default is 64 MiB.
 _QUEUED_KIB = 16 << 10
@@ -58,7 +60,8 @@ def consumer_options(settings: KafkaSettings) -> dict[str, Any]:
         "client.id": "querywatch",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
+        # A position that the log does not hold is to be told.
+        "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
         "isolation.level": "read_committed",
         "partition.assignment.strategy": "cooperative-sticky",
@@ -103,6 +106,7 @@ class LibrdkafkaSource:
         self._membership = Membership()
         self._read_to: dict[Partition, int] = {}
         self._idle: set[Partition] = set()
+        self._astray: set[Partition] = set()
         self._paused = False
         self._refusal: KafkaError | None = None
         options = consumer_options(settings) | {"error_cb": self._note_error}
@@ -152,7 +156,10 @@ class LibrdkafkaSource:
         for partition in revoked:
             self._read_to.pop(partition, None)
             self._idle.discard(partition)
-        return Poll(self._shares(messages), assigned, revoked)
+            self._astray.discard(partition)
+        known = frozenset(self._astray)
+        shares = self._shares(messages)
+        return Poll(shares, assigned, revoked, astray=tuple(sorted(self._astray - known)))
 
     def _first(self, timeout_s: float) -> Message | None:
         """Wait for a message; what the group gives or takes ends it, which librdkafka sleeps by."""
@@ -229,6 +236,10 @@ class LibrdkafkaSource:
         """Read what librdkafka refuses; pass its other errors on, or leave them to its retries."""
         error: Any = message.error()
         partition = Partition(str(message.topic()), int(message.partition() or 0))
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            if partition in self._read_to:
+                self._astray.add(partition)
+            return ()
         if error.code() not in _UNREADABLE:
             if error.code() in _REFUSALS or error.fatal():
                 raise KafkaException(error)
@@ -271,19 +282,25 @@ class LibrdkafkaSource:
     def _seek(self, partition: Partition, offset: int) -> bool:
         """Read on from there; False when the partition is no longer this member's.
 
-        A partition that was only just assigned takes a moment until it can seek.
+        A partition that was only just assigned takes a moment until it can seek. One whose position
+        the log did not hold can never; it has to be assigned anew.
         """
         place = TopicPartition(*partition, offset)
-        deadline = time.monotonic() + _STARTING_S
+        began = time.monotonic()
         while place in self._consumer.assignment():
+            waited = time.monotonic() - began
             try:
-                self._consumer.seek(place)
+                if partition in self._astray or waited > _MOMENT_S:
+                    self._consumer.incremental_unassign([place])
+                    self._consumer.incremental_assign([place])
+                else:
+                    self._consumer.seek(place)
             except KafkaException as error:
-                late = time.monotonic() > deadline
-                if late or error.args[0].code() != KafkaError._STATE:
+                if waited > _STARTING_S or error.args[0].code() != KafkaError._STATE:
                     raise
                 time.sleep(0.01)
             else:
+                self._astray.discard(partition)
                 self._read_to[partition] = offset
                 return True
         return False
@@ -312,9 +329,12 @@ class LibrdkafkaSource:
     def lag(self) -> Mapping[Partition, int]:
         """How many records of each started partition are known to be there and were not read."""
         lag = {}
-        for partition, read_to in self._read_to.items():
-            ends = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
-            lag[partition] = max(ends[1] - read_to, 0)
+        # Beyond the last record: transactions' markers are passed, and are no records to read.
+        passed = self._consumer.position([TopicPartition(*place) for place in self._read_to])
+        for place in passed:
+            partition = _partition(place)
+            ends = self._consumer.get_watermark_offsets(place, cached=True)
+            lag[partition] = max(ends[1] - max(self._read_to[partition], place.offset), 0)
         return lag
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:

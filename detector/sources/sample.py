@@ -34,7 +34,13 @@ def latest_records(
     Raises:
         RecoverableError: when no broker answers.
     """
-    alone = {"group_id": None, "group_instance_id": None, "fetch_max_wait_ms": 100}
+    alone = {
+        "group_id": None,
+        "group_instance_id": None,
+        "fetch_max_wait_ms": 100,
+        # Records that expire meanwhile are no loss to a sample.
+        "auto_offset_reset": "earliest",
+    }
     until = time.monotonic() + seconds
     try:
         consumer = KafkaConsumer(**settings.consumer_options() | alone)

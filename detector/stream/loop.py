@@ -10,13 +10,11 @@ The order, for each partition's share of a poll:
 Step 2 goes on beside the loop: meanwhile the next batch is read and detected, whose step 2 begins
 when this one has ended. Nothing else touches the database before that.
 
-Every few seconds a snapshot of the partition's state is stored under the same epoch, in a
-transaction of its own. A partition that is claimed begins at its snapshot: what stands between that
-and the stored position is read again and has no effects.
+Every few seconds a snapshot of the state is stored under the same epoch. A partition that is claimed
+begins there: what stands before the stored position is read again and has no effects.
 
 A database that is away makes the loop repeat step 2 with the *same* outcome, since detection's
-state has moved on and must not see the records again; the source is paused but still polled, so
-that this process stays in its group.
+state has moved on; the source is paused but still polled, so that this process stays in its group.
 """
 
 import logging
@@ -32,10 +30,9 @@ from detector.kit.beside import OneThread
 from detector.kit.clock import Clock
 from detector.kit.errors import RecoverableError, StaleEpochError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.partitions import LogGap
 from detector.pipeline.ports import Poll, Source, Store, Transaction
-from detector.pipeline.process import Outcome, Processor, Work
-from detector.stream.owned import LetterBudget, Owned, Writing
+from detector.pipeline.process import Outcome, Processor
+from detector.stream.owned import Owned, Writing
 from detector.stream.policy import LoopPolicy
 from detector.stream.stats import Stats, report
 
@@ -73,6 +70,7 @@ class Loop:
         self._beside = beside or OneThread("writer")
         self._writing: Writing | None = None
         self._unclaimed: list[Partition] = []
+        self._astray: set[Partition] = set()
         self._overtaken: dict[Partition, float] = {}
         self._refresh_at = clock.monotonic() + self._policy.refresh_seconds
         self.stats = Stats(clock.now())
@@ -110,6 +108,7 @@ class Loop:
             # again, to whom they belong.
             if owned is not None and owned is before.get(partition):
                 self._handle(owned, records)
+        self._start_astray()
         # Only where more is waiting there is something to gain by reading while this is written.
         if self._writing is writing or 2 * poll.count < self._policy.batch_records:
             self._settle()
@@ -134,15 +133,17 @@ class Loop:
         return self._source.poll(self._policy.batch_records, seconds)
 
     def _take_changes(self, poll: Poll) -> None:
-        """Forget what was taken away; queue what was given until it can be claimed."""
+        """Forget what was taken away; queue what is to be claimed, and what to start anew."""
         for partition in poll.revoked:
             self._forget(partition)
         self._unclaimed += poll.assigned
+        self._astray.update(poll.astray)
 
     def _forget(self, partition: Partition) -> None:
         self._owned.pop(partition, None)
         self._overtaken.pop(partition, None)
         self._unclaimed = [waiting for waiting in self._unclaimed if waiting != partition]
+        self._astray.discard(partition)
         self._show()
 
     def _show(self) -> None:
@@ -158,50 +159,53 @@ class Loop:
         if self._unclaimed:
             self._settle()
         for partition in tuple(self._unclaimed):
-            self._claim(partition)
+            # While one was claimed, the next may have been taken away.
+            if partition in self._unclaimed:
+                self._claim(partition)
 
     def _claim(self, partition: Partition) -> None:
         opened = partial(self._once, lambda there: self._processor.open(there, partition))
         work = self._transact(opened, lambda: partition in self._unclaimed)
         if work is not None:
-            self._begin(partition, work)
+            self._start(Owned.claimed(work, self._clock.monotonic(), self._policy))
 
-    def _begin(self, partition: Partition, work: Work) -> None:
-        """Start reading; a source that cannot now leaves the partition to the next round."""
+    def _start_astray(self) -> None:
+        """Start anew at their positions what the log does not hold, or what stands still."""
+        if self._astray:
+            self._settle()
+        for partition in sorted(self._astray):
+            owned = self._owned.get(partition)
+            if owned is None or owned.held:
+                self._astray.discard(partition)
+            elif not self._stop.is_set():
+                self._start(owned)
+
+    def _start(self, owned: Owned) -> None:
+        """Read on from the position; a source that cannot now leaves that to the next round."""
+        partition, wanted = owned.partition, owned.position
         try:
-            instead = self._source.start(partition, work.start)
+            instead = self._source.start(partition, wanted)
         except RecoverableError as error:
             self._clock.wait(self._stop, self._failed("source", 1, error))
             return
         self._forget(partition)
-        now = self._clock.monotonic()
-        budget = LetterBudget(self._policy.letter_share, self._policy.letter_window)
-        save_at = now + self._policy.snapshot_seconds
-        self._owned[partition] = Owned(work, budget, work.start, now, save_at)
+        owned.moved_at = self._clock.monotonic()
+        self._owned[partition] = owned
         self._show()
-        log.info(
-            "%s/%d: reading from %s, stored up to %s",
-            *partition, work.start, work.ownership.next_offset,
-        )  # fmt: skip
-        if instead is not None and work.start is not None:
-            self._note_gap(self._owned[partition], work.start, instead)
+        log.info("%s/%d: reading from %s, stored up to %s", *partition, wanted, owned.stored)
+        if instead is not None and wanted is not None:
+            self._note_gap(owned, wanted, instead)
 
     def _note_gap(self, owned: Owned, wanted: int, instead: int) -> None:
         """Say loudly, and keep, that the log did not hold the position that was asked for."""
         self._metrics.log_gaps.inc()
-        partition, stored = owned.partition, owned.work.ownership.next_offset
-        owned.position = instead
         log.error(
             "%s/%d: the log does not hold position %d any more; going on at %d",
-            *partition, wanted, instead,
+            *owned.partition, wanted, instead,
         )  # fmt: skip
-        if instead < wanted:
-            owned.work.restart(instead)
-        elif stored is not None and instead <= stored:
-            return  # everything was stored; only the clients' state lacks some records
-        first = wanted if stored is None else stored
-        gap = LogGap(partition, first, instead, self._clock.now())
-        self._write(owned, partial(self._once, lambda there: there.partitions.note_gap(gap)))
+        gap = owned.move(wanted, instead, self._clock.now())
+        if gap is not None:
+            self._write(owned, partial(self._once, lambda there: there.partitions.note_gap(gap)))
 
     def _handle(self, owned: Owned, records: Sequence[Record]) -> None:
         """Take records in, and begin to write what follows from them."""
@@ -229,6 +233,7 @@ class Loop:
         if stored_at is None:
             return
         owned.unstored = False
+        owned.stored = outcome.next_offset
         self._count(outcome, stored_at - writing.began)
         if self._is_owned(owned) and outcome.next_offset is not None:
             self._source.commit({owned.partition: outcome.next_offset})
@@ -300,7 +305,7 @@ class Loop:
             owned.work.saved(info)
             self._metrics.snapshot_bytes.inc(info.size)
             self._metrics.snapshot_seconds.observe(now - began)
-        owned.saved(now, now - began, self._policy)
+        owned.saved(now, now - began, self._policy, len(self._owned))
 
     def _part(self, leaving: Iterable[Owned]) -> None:
         """Store last snapshots as far as time allows, so that who comes next has less to read."""
@@ -332,26 +337,21 @@ class Loop:
 
     def _watch(self) -> None:
         """Seek partitions anew that stand still though there is something to read."""
-        now = self._clock.monotonic()
-        lag = self._source.lag()
+        now, lag, still = self._clock.monotonic(), self._source.lag(), set[Partition]()
         self._metrics.lag.set(sum(lag.values()))
-        for partition, owned in tuple(self._owned.items()):
-            still = now - owned.moved_at
-            if owned.held or not lag.get(partition) or still < self._policy.stall_seconds:
+        for partition, owned in self._owned.items():
+            if not owned.stands_still(lag.get(partition, 0), now, self._policy):
                 continue
-            owned.moved_at = now
             self._metrics.stalls.inc()
             log.error(
                 "%s/%d: %d records to read and none came for %.0f s; seeking %s anew",
-                *partition, lag[partition], still, owned.position,
+                *partition, lag[partition], now - owned.moved_at, owned.position,
             )  # fmt: skip
-            self._seek(partition, owned)
-
-    def _seek(self, partition: Partition, owned: Owned) -> None:
-        try:
-            self._source.start(partition, owned.position)
-        except RecoverableError as error:
-            self._failed("source", 1, error)
+            owned.moved_at = now
+            still.add(partition)
+        self._astray |= still
+        self._start_astray()
+        self._astray -= still  # one that cannot be sought now must not hold up the others
 
     def _once(self, work: Callable[[Transaction], T]) -> T:
         with self._store.transaction() as transaction:

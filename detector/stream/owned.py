@@ -3,9 +3,10 @@
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 
 from detector.events.record import Partition
-from detector.pipeline.partitions import SnapshotInfo
+from detector.pipeline.partitions import LogGap, SnapshotInfo
 from detector.pipeline.ports import Transaction
 from detector.pipeline.process import Outcome, Work
 from detector.stream.policy import LoopPolicy
@@ -45,6 +46,7 @@ class Owned:
         work: Its detection.
         budget: Of dead letters.
         position: Where reading stands: the record that comes next, None before the first.
+        stored: Everything before it is stored or known to be missing, None when nothing is.
         moved_at: When a record last came, or the partition was sought; loop's seconds.
         save_at: Not before then the next snapshot.
         save_took: How long the latest snapshot took, seconds.
@@ -56,6 +58,7 @@ class Owned:
     work: Work
     budget: LetterBudget
     position: int | None
+    stored: int | None
     moved_at: float
     save_at: float
     save_took: float = 0.0
@@ -63,10 +66,34 @@ class Owned:
     unstored: bool = False
     held: bool = False
 
+    @classmethod
+    def claimed(cls, work: Work, now: float, policy: LoopPolicy) -> "Owned":
+        """A partition of which nothing has been read."""
+        budget = LetterBudget(policy.letter_share, policy.letter_window)
+        save_at = now + policy.snapshot_seconds
+        return cls(work, budget, work.start, work.ownership.next_offset, now, save_at)
+
     @property
     def partition(self) -> Partition:
         """Which one."""
         return self.work.ownership.partition
+
+    def move(self, wanted: int, instead: int, noticed_at: datetime) -> LogGap | None:
+        """Go on elsewhere, since the log does not hold the position; returns what it lacks.
+
+        None when all of that was stored: only the clients' state lacks some records.
+        """
+        self.position, stored = instead, self.stored
+        if instead < wanted:
+            self.work.restart(instead)
+        elif stored is not None and instead <= stored:
+            return None
+        self.stored = instead
+        return LogGap(self.partition, wanted if stored is None else stored, instead, noticed_at)
+
+    def stands_still(self, lag: int, now: float, policy: LoopPolicy) -> bool:
+        """Whether nothing came for long though there is something to read."""
+        return not self.held and lag > 0 and now - self.moved_at >= policy.stall_seconds
 
     def save(self, transaction: Transaction) -> SnapshotInfo | None:
         """Store a snapshot of the state; None before there is any."""
@@ -75,10 +102,14 @@ class Owned:
             return None
         return transaction.snapshots.save(self.work.ownership, snapshot)
 
-    def saved(self, now: float, took: float, policy: LoopPolicy) -> None:
-        """Note a snapshot that took so many seconds."""
+    def saved(self, now: float, took: float, policy: LoopPolicy, partitions: int) -> None:
+        """Note a snapshot that took so many seconds, and set the time of the next by that.
+
+        All partitions are saved in one thread, so each of so many has its part of the share.
+        """
         self.changed, self.save_took = False, took
-        self.save_at = now + max(policy.snapshot_seconds, took / policy.snapshot_share - took)
+        wait = took * partitions / policy.snapshot_share - took
+        self.save_at = now + max(policy.snapshot_seconds, wait)
 
 
 @dataclass(frozen=True, slots=True)

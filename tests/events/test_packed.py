@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.events.assemble import assemble
@@ -85,6 +85,7 @@ def test_a_timestamp_is_a_time() -> None:
 
 @pytest.mark.parametrize("name", ["features", "embedding"])
 @given(st.lists(finite32, min_size=1, max_size=40))
+@settings(deadline=None)  # the first one loads kernels
 def test_bytes_are_a_row_of_float32(name: str, values: list[float]) -> None:
     row = packed(input={name: float32(*values)}, output={"scores": float32(0.25, 0.75)})
     found = event(row)

@@ -35,15 +35,24 @@ class FakeSource:
         assigned, revoked = _drain(self.assigned), _drain(self.revoked)
         for partition in revoked:
             self._next.pop(partition, None)
+        astray = () if self._paused else self._left_behind()
         records = [] if self._paused else self._take(max_records)
         left = (
             bool(assigned)
+            or bool(astray)
             or bool(self._waiting)
             or any(map(self._rest, self._next.keys() - self._held))
         )
-        return Poll(
-            by_partition(records), assigned, revoked, not (left or self._endless or self._paused)
-        )
+        ended = not (left or self._endless or self._paused)
+        return Poll(by_partition(records), assigned, revoked, ended, astray)
+
+    def _left_behind(self) -> tuple[Partition, ...]:
+        """Partitions whose next record has left the log; they rest until they are started."""
+        lows = {p: log[0].position.offset for p, log in self.logs.items() if log}
+        started = self._next.keys() - self._held
+        astray = {p for p in started if self._next[p] < lows.get(p, 0)}
+        self._held |= astray
+        return tuple(sorted(astray))
 
     def _take(self, max_records: int) -> list[Record]:
         taken: list[Record] = []
@@ -55,8 +64,10 @@ class FakeSource:
         return taken
 
     def _rest(self, partition: Partition) -> list[Record]:
-        first = self._next[partition]
-        return [record for record in self.logs[partition] if record.position.offset >= first]
+        first, log = self._next[partition], tuple(self.logs[partition])
+        if log and first < log[0].position.offset:
+            return []
+        return [record for record in log if record.position.offset >= first]
 
     def start(self, partition: Partition, offset: int | None) -> int | None:
         self._held.discard(partition)
@@ -65,7 +76,7 @@ class FakeSource:
         low = log[0].position.offset if log else 0
         high = log[-1].next_offset if log else 0
         lost = offset is not None and not low <= offset <= max(high, low)
-        self._next[partition] = low if lost else offset or 0
+        self._next[partition] = low if lost or offset is None else offset
         return low if lost else None
 
     def pause(self) -> None:
@@ -78,7 +89,8 @@ class FakeSource:
         self._held.add(partition)
 
     def lag(self) -> Mapping[Partition, int]:
-        return {partition: len(self._rest(partition)) for partition in self._next}
+        ends = {p: log[-1].next_offset for p, log in self.logs.items() if log}
+        return {p: max(ends.get(p, 0) - first, 0) for p, first in self._next.items()}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         self.committed.update(offsets)

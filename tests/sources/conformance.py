@@ -97,3 +97,48 @@ class SourceConformance(ABC):
         first = read(source, 2, at_once=2)
         source.commit({partition: 2})
         assert values(first + read(source, 2)) == [b"a", b"b", b"c", b"d"]
+
+
+class LogConformance(SourceConformance):
+    """What a source does beside that whose log grows, and loses its oldest records."""
+
+    @abstractmethod
+    def append(self, source: Source, partition: Partition, bodies: Sequence[bytes]) -> None:
+        """Let the log hold these behind what it holds."""
+
+    @abstractmethod
+    def expire(self, source: Source, partition: Partition, before: int) -> None:
+        """Let the log hold nothing before that offset any more."""
+
+    def test_a_position_that_leaves_the_log_is_told_and_reading_goes_on(
+        self, source: Source
+    ) -> None:
+        partition = assigned(source)
+        source.start(partition, None)
+        assert len(read(source, 4)) == 4
+        source.pause()
+        for _ in range(3):
+            assert not source.poll(100, 0.2).records
+        self.append(source, partition, [b"e", b"f", b"g", b"h"])
+        self.expire(source, partition, 6)
+        source.resume()
+        assert astray(source) == (partition,)
+        for _ in range(3):
+            poll = source.poll(100, 0.2)
+            assert not poll.records
+            assert not poll.astray
+        assert source.start(partition, 4) == 6
+        assert values(read(source, 2)) == [b"g", b"h"]
+        self.append(source, partition, [b"i"])
+        assert values(read(source, 1)) == [b"i"]
+
+
+def astray(source: Source) -> tuple[Partition, ...]:
+    """Poll until the source says whose position the log does not hold."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        poll = source.poll(100, 0.2)
+        assert not poll.records, "what lies behind the gap is nobody's yet"
+        if poll.astray:
+            return poll.astray
+    raise AssertionError("nothing was told")

@@ -22,7 +22,7 @@ from detector.sources.clients import (
 )
 from detector.sources.kafka import KafkaSettings, KafkaSource
 from detector.sources.librdkafka import consumer_options
-from tests.sources.conformance import PATIENCE, SourceConformance, assigned, read, values
+from tests.sources.conformance import PATIENCE, LogConformance, assigned, read, values
 
 CreateTopic = Callable[..., str]
 
@@ -57,14 +57,22 @@ def producing(bootstrap: str, **options: object) -> Iterator[KafkaProducer]:
         producer.close()
 
 
-def produce(bootstrap: str, topic: str, bodies: Sequence[bytes], **options: object) -> None:
+def produce(
+    bootstrap: str, topic: str, bodies: Sequence[bytes], number: int = 0, **options: object
+) -> None:
     with producing(bootstrap, **options) as producer:
         for body in bodies:
-            producer.send(topic, body, partition=0)
+            producer.send(topic, body, partition=number)
         producer.flush()
 
 
-class TestKafkaSource(SourceConformance):
+def expire(bootstrap: str, partition: Partition, before: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.delete_records({TopicPartition(*partition): before})
+    admin.close()
+
+
+class TestKafkaSource(LogConformance):
     @pytest.fixture(autouse=True)
     def broker(self, kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened) -> None:
         self.bootstrap, self.create_topic, self.opened = kafka_bootstrap, create_topic, opened
@@ -75,6 +83,14 @@ class TestKafkaSource(SourceConformance):
         produce(self.bootstrap, topic, bodies)
         with self.opened(settings(self.bootstrap, topic)) as source:
             yield source
+
+    def append(self, source: Source, partition: Partition, bodies: Sequence[bytes]) -> None:
+        del source
+        produce(self.bootstrap, partition.topic, bodies)
+
+    def expire(self, source: Source, partition: Partition, before: int) -> None:
+        del source
+        expire(self.bootstrap, partition, before)
 
     def test_a_start_elsewhere_leaves_out_what_lies_between(self, source: Source) -> None:
         partition = assigned(source)
@@ -256,9 +272,7 @@ def test_a_position_that_expired_is_reported_and_reading_goes_on(
 ) -> None:
     topic = create_topic()
     produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
-    admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
-    admin.delete_records({TopicPartition(topic, 0): 6})
-    admin.close()
+    expire(kafka_bootstrap, Partition(topic, 0), 6)
     with opened(settings(kafka_bootstrap, topic)) as source:
         assert source.start(assigned(source), 2) == 6
         assert values(read(source, 4)) == [b"6", b"7", b"8", b"9"]
@@ -292,6 +306,29 @@ def test_lag_counts_what_was_not_read(
         source.start(partition, None)
         assert len(read(source, 3, at_once=3)) == 3
         assert source.lag() == {partition: 7}
+
+
+def test_lag_counts_no_marker_of_a_transaction_and_nothing_that_was_aborted(
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
+) -> None:
+    topic = create_topic()
+    with opened(settings(kafka_bootstrap, topic)) as source:
+        partition = assigned(source)
+        source.start(partition, None)
+        with producing(kafka_bootstrap, transactional_id=topic) as producer:
+            producer.init_transactions()
+            for body, end in (b"in", "commit"), (b"out", "abort"):
+                producer.begin_transaction()
+                producer.send(topic, body, partition=0)
+                producer.flush()
+                getattr(producer, f"{end}_transaction")()
+        assert values(read(source, 1)) == [b"in"]
+        deadline = time.monotonic() + PATIENCE
+        while source.lag() != {partition: 0}:
+            assert time.monotonic() < deadline, f"records seem to be left: {source.lag()}"
+            assert not source.poll(100, 0.2).records
+        source.start(partition, 0)
+        assert values(read(source, 1)) == [b"in"]
 
 
 def test_a_broker_that_is_not_there_is_recoverable(
