@@ -10,8 +10,8 @@ The order, for each partition's share of a poll:
 Step 2 goes on beside the loop: meanwhile the next batch is read and detected, whose step 2 begins
 when this one has ended. Nothing else touches the database before that.
 
-Every few seconds a snapshot of the state is stored under the same epoch. A partition that is claimed
-begins there: what stands before the stored position is read again and has no effects.
+Every few seconds a snapshot of the state is stored under the same epoch. A claimed partition begins
+there: what stands before the stored position is read again and has no effects.
 
 A database that is away makes the loop repeat step 2 with the *same* outcome, since detection's
 state has moved on; the source is paused but still polled, so that this process stays in its group.
