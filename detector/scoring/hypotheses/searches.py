@@ -89,7 +89,8 @@ class TreePathFinding:
             ),
             statement(
                 "searched_field",
-                f"field {name} was the one that changed in {percent(share)} of the latest of them",
+                f"of the latest one-field changes {percent(share)} are of field {name}, more than "
+                f"of any other",
                 field=name, share=share,
             ),
         )  # fmt: skip
