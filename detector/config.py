@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError
+from detector.kit.web import is_web_url
 
 T = TypeVar("T")
 
@@ -117,13 +117,7 @@ def _severity(raw: str) -> Severity:
 
 
 def _url(raw: str) -> str:
-    try:
-        parts = urlsplit(raw)
-        # Only asking for the port finds out that it is none.
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound:
+    if not is_web_url(raw):
         raise ValueError("must be an absolute http or https URL, its port from 1 to 65535")
     return raw
 

@@ -5,7 +5,6 @@ import binascii
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
 import httpx
 from standardwebhooks import Webhook
@@ -16,6 +15,7 @@ from detector.delivery.guard import AddressPolicy, GuardedTransport, Resolve, re
 from detector.delivery.payload import body
 from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError
+from detector.kit.web import is_web_url
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  (the public prefix of every secret)
 _GONE = 410
@@ -49,7 +49,7 @@ class WebhookSettings:
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for a URL or secrets that cannot work."""
-        if not _is_web(self.url):
+        if not is_web_url(self.url):
             raise ConfigurationError(
                 f"{self.name}: the URL must be an absolute http(s) URL, its port from 1 to 65535"
             )
@@ -147,15 +147,6 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     except (ValueError, OverflowError):
         # Years and offsets of any length are read; not all of them fit a time.
         return None
-
-
-def _is_web(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        # Only asking for the port finds out that it is none.
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _signer(name: str, secret: str) -> Webhook:

@@ -81,10 +81,12 @@ class Judge:
         chosen = self._choose(at, standing)
         if chosen is None or self._put_off(chosen, query, verdict):
             return None
+        if chosen == standing and query < verdict[DUE]:
+            return None
         carrying = [s for s in credible if self._signs[s].name in self._hypotheses[chosen].signs]
         strongest = max(carrying or credible, key=lambda s: _weighted(evidence[s]))
         weight = int(GRAIN * _weighted(evidence[strongest]))
-        if chosen == standing and (query < verdict[DUE] or weight <= verdict[SAID]):
+        if chosen == standing and weight <= verdict[SAID]:
             return None
         verdict[DUE] = query + int(max(FEWEST, query * (REPORT_GROWTH - 1.0)))
         verdict[STANDING], verdict[SAID] = chosen + 1, weight

@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError, StatementError
 
 from detector.events.record import Partition
 from detector.incidents import acts
 from detector.kit.errors import ConfigurationError, RecoverableError
+from detector.pipeline.partitions import Ownership
 from detector.pipeline.ports import IncidentQuery
 from detector.storage import engine, migrate
-from detector.storage.store import open_store
+from detector.storage.store import SqlStore, open_store
 from tests.incidents.findings import CLIENT
 from tests.storage.shapes import NOW, opened, profile
 
@@ -32,13 +33,23 @@ def count(url: str) -> int:
         store.close()
 
 
+def administrator(url: str) -> Engine:
+    """An engine for another database of the same server, without transactions."""
+    server = make_url(url).set(database="postgres")
+    return create_engine(server, isolation_level="AUTOCOMMIT")
+
+
+def claim(store: SqlStore) -> Ownership:
+    with store.transaction() as transaction:
+        return transaction.partitions.claim(PARTITION)
+
+
 def test_a_postgres_that_goes_away_is_recoverable_and_comes_back(
     postgres_database_url: str,
 ) -> None:
     migrate.upgrade(postgres_database_url)
     store = open_store(postgres_database_url)
-    server = make_url(postgres_database_url).set(database="postgres")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    admin = administrator(postgres_database_url)
     name = make_url(postgres_database_url).database
 
     def write_while_the_server_hangs_up() -> None:
@@ -171,13 +182,9 @@ def test_a_row_that_a_stalled_process_holds_is_waited_for_no_longer_than_it_take
     stalled, store = open_store(postgres_database_url), open_store(postgres_database_url)
     with stalled.transaction() as holding:
         holding.partitions.claim(PARTITION)
-        with (
-            pytest.raises(RecoverableError, match="lock timeout"),
-            store.transaction() as transaction,
-        ):
-            transaction.partitions.claim(PARTITION)
-    with store.transaction() as transaction:
-        assert transaction.partitions.claim(PARTITION).epoch == 2
+        with pytest.raises(RecoverableError, match="lock timeout"):
+            claim(store)
+    assert claim(store).epoch == 2
     stalled.close()
     store.close()
 
@@ -203,18 +210,14 @@ def test_a_transaction_that_stalls_is_ended_by_the_server(
 def test_a_database_that_may_only_be_read_is_recoverable(postgres_database_url: str) -> None:
     migrate.upgrade(postgres_database_url)
     name = make_url(postgres_database_url).database
-    server = make_url(postgres_database_url).set(database="postgres")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    admin = administrator(postgres_database_url)
     with admin.connect() as connection:
         connection.exec_driver_sql(
             f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'
         )
     store = open_store(postgres_database_url)
-    with (
-        pytest.raises(RecoverableError, match="read-only"),
-        store.transaction() as transaction,
-    ):
-        transaction.partitions.claim(PARTITION)
+    with pytest.raises(RecoverableError, match="read-only"):
+        claim(store)
     store.close()
     admin.dispose()
 
