@@ -39,40 +39,47 @@ def _label(output: Output | None) -> int:
     return NO_LABEL
 
 
-def _score_row(output: Output | None, label: int, table: ColumnTable) -> dict[int, float]:
-    """Return score by column; a lone score is that of the label, or of the class 1 without one."""
+def _score_pairs(output: Output | None, label: int, table: ColumnTable) -> list[tuple[int, float]]:
+    """Return (column, score) of each class; a lone score is the label's, or of class 1 without one.
+
+    Of more than `MAX_CLASSES` classes several share a column.
+    """
     if output is None or not output.scores:
-        return {}
+        return []
     if isinstance(output.scores, Mapping):
-        pairs = ((table.class_column(label_code(k)), v) for k, v in output.scores.items())
-        return {column: float(v) for column, v in pairs if column >= 0}
+        return [(table.class_column(label_code(k)), float(v)) for k, v in output.scores.items()]
     if len(output.scores) > 1:
-        return dict(enumerate(map(float, output.scores[:MAX_CLASSES])))
+        return [(i % MAX_CLASSES, float(score)) for i, score in enumerate(output.scores)]
     score = float(output.scores[0])
     if output.label is None:
-        return {0: 1.0 - score, 1: score}
-    column = table.class_column(label)
-    return {column: score} if column >= 0 else {}
+        return [(0, 1.0 - score), (1, score)]
+    return [(table.class_column(label), score)]
 
 
-def _scores(outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable) -> Floats:
-    """Return the (n, MAX_CLASSES) scores, at once when every output lists as many classes."""
-    return np.clip(_raw_scores(outputs, labels, table), -NUMBER_LIMIT, NUMBER_LIMIT)
+def _put(pairs: Sequence[tuple[int, float]], row: Floats) -> float:
+    """Put scores into their columns, the best where classes share one; return their margin."""
+    scores = np.clip([[score for _, score in pairs]], -NUMBER_LIMIT, NUMBER_LIMIT)
+    for (column, _), score in zip(pairs, scores[0], strict=True):
+        row[column] = np.fmax(row[column], score)
+    return float(_margins(scores)[0])
 
 
-def _raw_scores(
+def _scores(
     outputs: Sequence[Output | None], labels: Sequence[int], table: ColumnTable
-) -> Floats:
+) -> tuple[Floats, Floats]:
+    """Return (n, MAX_CLASSES) scores and (n,) margins, at once when all list as many classes."""
     matrix = np.full((len(outputs), MAX_CLASSES), np.nan)
     listed = [output.scores for output in outputs if output and isinstance(output.scores, list)]
     if len(listed) == len(outputs) and len(set(map(len, listed))) == 1 < len(listed[0]):
-        known = np.array(listed, dtype=np.float64)[:, :MAX_CLASSES]
-        matrix[:, : known.shape[1]] = known
-        return matrix
+        known = np.clip(np.array(listed, dtype=np.float64), -NUMBER_LIMIT, NUMBER_LIMIT)
+        for begin in range(0, known.shape[1], MAX_CLASSES):
+            part = known[:, begin : begin + MAX_CLASSES]
+            matrix[:, : part.shape[1]] = np.fmax(matrix[:, : part.shape[1]], part)
+        return matrix, _margins(known)
+    margins = np.full(len(outputs), np.nan)
     for i, (output, label) in enumerate(zip(outputs, labels, strict=True)):
-        for column, score in _score_row(output, label, table).items():
-            matrix[i, column] = score
-    return matrix
+        margins[i] = _put(_score_pairs(output, label, table), matrix[i])
+    return matrix, margins
 
 
 @compiled
@@ -99,14 +106,14 @@ def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTabl
     """Return the columns of one model's events; `table` learns names not seen before."""
     stretch = EventStretch.of(located)
     if table.is_full and len(stretch.made) < len(stretch):
-        cells, labels, scores = _from_columns(stretch, table)
+        cells, labels, scores, margins = _from_columns(stretch, table)
     else:
         # A table that grows must see the names in the order of the events.
         events = [item.event for item in stretch]
         cells = table.cells([event.input for event in events])
         known = [_label(event.output) for event in events]
         labels = np.array(known, dtype=np.int64)
-        scores = _scores([event.output for event in events], known, table)
+        scores, margins = _scores([event.output for event in events], known, table)
     return EventBatch(
         model=model,
         located=stretch,
@@ -114,21 +121,33 @@ def assemble(model: ModelKey, located: Sequence[LocatedEvent], table: ColumnTabl
         offsets=stretch.offsets,
         cells=cells,
         names=table.names,
-        has_input=stretch.has_input,
+        has_input=_has_known_input(stretch, cells, table),
         labels=labels,
         scores=scores,
-        margins=_margins(scores),
+        margins=margins,
         time_ms=stretch.time_ms,
     )
 
 
+def _has_known_input(stretch: EventStretch, cells: Floats, table: ColumnTable) -> NDArray[np.bool_]:
+    """Return (n,) whether an event has an input and the table a column for any field of it.
+
+    Inputs without such a field would all look equal. Known fields without a value are equal.
+    """
+    given = stretch.has_input.copy()
+    for i in np.flatnonzero(given & np.isnan(cells).all(axis=1)).tolist():
+        given[i] = table.knows_any(stretch[i].event.input)
+    return given
+
+
 def _from_columns(
     stretch: EventStretch, table: ColumnTable
-) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Return cells, labels and scores: the stretch's columns, and beside them what was made."""
+) -> tuple[Floats, NDArray[np.int64], Floats, Floats]:
+    """Return cells, labels, scores, margins: the stretch's columns, and what was made."""
     rows, places, made = stretch.rows, stretch.places, stretch.made
     cells = _cells(stretch, table)
     labels, scores, lone = rows.labels[places], rows.scores[places], rows.lone[places]
+    margins = rows.margins[places]
     if len(made):
         outputs: list[tuple[Input | None, Output | None]] = [
             (item.event.input, item.event.output) for item in stretch.made_events
@@ -136,8 +155,8 @@ def _from_columns(
         cells[made] = table.cells([given for given, _ in outputs])
         labels[made] = [_label(output) for _, output in outputs]
         scores[made], lone[made] = np.nan, np.nan
-    _place_lone(scores, labels, lone, stretch, table)
-    return cells, labels, scores
+    _place_lone(scores, margins, labels, lone, stretch, table)
+    return cells, labels, scores, margins
 
 
 def _cells(stretch: EventStretch, table: ColumnTable) -> Floats:
@@ -155,13 +174,12 @@ def _cells(stretch: EventStretch, table: ColumnTable) -> Floats:
 def _of_width(
     stretch: EventStretch, indices: NDArray[np.intp], width: int, table: ColumnTable
 ) -> Floats:
-    columns = table.columns([str(i) for i in range(width)])
-    return table.arrange(stretch.block(indices, width), columns)
+    return table.arrange(stretch.block(indices, width), table.positions(width))
 
 
 def _place_lone(
-    scores: Floats, labels: NDArray[np.int64], lone: Floats, stretch: EventStretch,
-    table: ColumnTable,
+    scores: Floats, margins: Floats, labels: NDArray[np.int64], lone: Floats,
+    stretch: EventStretch, table: ColumnTable,
 ) -> None:  # fmt: skip
     """Put scores that stand alone, and those of made events, into their classes' columns."""
     alone = np.flatnonzero(~np.isnan(lone))
@@ -169,12 +187,10 @@ def _place_lone(
     columns = table.class_columns(codes.tolist())
     if columns is not None and not len(stretch.made):
         column = np.array(columns, dtype=np.intp)[which]
-        kept = column >= 0
-        scores[alone[kept], column[kept]] = lone[alone[kept]]
+        scores[alone, column] = np.clip(lone[alone], -NUMBER_LIMIT, NUMBER_LIMIT)
         return
     # Classes get their columns in the order of the events.
     made = set(stretch.made.tolist())
     for i in sorted(made.union(alone.tolist())):
-        output = stretch[i].event.output
-        for column_of, score in _score_row(output, int(labels[i]), table).items():
-            scores[i, column_of] = min(max(score, -NUMBER_LIMIT), NUMBER_LIMIT)
+        pairs = _score_pairs(stretch[i].event.output, int(labels[i]), table)
+        margins[i] = _put(pairs, scores[i])

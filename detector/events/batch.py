@@ -23,6 +23,7 @@ from detector.events.names import Names
 CATEGORY_CEILING = -5e29
 NUMBER_LIMIT = 1e29
 MAX_CLASSES = 32
+MAX_FIELDS = 4096
 NO_LABEL = -1
 
 Floats = NDArray[np.float64]
@@ -62,10 +63,11 @@ class EventBatch:
         offsets: (n,) where each stands in its partition of the log.
         cells: (n, d) input cells as described in the module's docstring.
         names: The d field names.
-        has_input: (n,) whether the event carried an input.
+        has_input: (n,) whether the event carried an input of which any field has a column.
         labels: (n,) label codes, `NO_LABEL` where the output has none.
-        scores: (n, c) class scores, NaN where absent; c is at most `MAX_CLASSES`.
-        margins: (n,) best minus second-best score, NaN without scores.
+        scores: (n, c) class scores, NaN where absent; c is at most `MAX_CLASSES`, and where
+            several classes share a column the best of theirs.
+        margins: (n,) best minus second-best score of all classes, NaN without scores.
         time_ms: (n,) event times, UTC milliseconds.
     """
 
@@ -87,14 +89,20 @@ class EventBatch:
 
 
 class ColumnTable:
-    """Column numbers of one model's input fields and classes, given on first sight and kept."""
+    """Column numbers of one model's input fields and classes, given on first sight and kept.
+
+    Fields get columns up to `max_fields`, and classes up to `max_classes`. With `by_position` a row
+    of as many values as there are fields, without names, has them in the order of the columns.
+    """
 
     def __init__(
-        self, fields: Iterable[str] = (), max_fields: int = 4096, classes: Iterable[int] = ()
-    ) -> None:
+        self, fields: Iterable[str] = (), max_fields: int = MAX_FIELDS,
+        classes: Iterable[int] = (), max_classes: int = MAX_CLASSES, by_position: bool = False,
+    ) -> None:  # fmt: skip
         self._fields = {name: i for i, name in enumerate(fields)}
         self._classes = {code: i for i, code in enumerate(classes)}
-        self._max_fields = max_fields
+        self._max_fields, self._max_classes = max_fields, max_classes
+        self.by_position = by_position
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,9 +119,20 @@ class ColumnTable:
         """Whether no further field gets a column."""
         return len(self._fields) >= self._max_fields
 
-    def knows(self, item: Input | None) -> bool:
-        """Return whether the input would add no column."""
-        return self.is_full or _named(item).keys() <= self._fields.keys()
+    def lacks(self, item: Input | None) -> list[str]:
+        """Return the names of the input's fields that have no column."""
+        return [name for name in names_of(item) if name not in self._fields]
+
+    def add(self, names: Iterable[str]) -> None:
+        """Give further fields a column, whatever the limit is."""
+        for name in names:
+            self._fields.setdefault(name, len(self._fields))
+
+    def knows_any(self, item: Input | None) -> bool:
+        """Return whether any of the input's fields has a column."""
+        if item is not None and item.features and not item.fields:
+            return max(self.positions(len(item.features))) >= 0
+        return not self._fields.keys().isdisjoint(names_of(item))
 
     def columns(self, names: Collection[str]) -> list[int]:
         """Return the column of each name, -1 where the table is full."""
@@ -123,27 +142,37 @@ class ColumnTable:
                 table[name] = len(table)
         return [table.get(name, -1) for name in names]
 
-    def class_column(self, code: int) -> int:
-        """Return the score column of a class known by label, -1 where the table is full."""
-        if code not in self._classes and len(self._classes) < MAX_CLASSES:
-            self._classes[code] = len(self._classes)
-        return self._classes.get(code, -1)
+    def positions(self, width: int) -> list[int]:
+        """Return the columns of a row of that many values by position."""
+        if self.by_position and width == len(self._fields):
+            return list(range(width))
+        return self.columns([str(i) for i in range(width)])
 
-    def class_columns(self, codes: Iterable[int]) -> list[int] | None:
+    def class_column(self, code: int) -> int:
+        """Return the score column of a class known by label.
+
+        Where the table is full, further classes share the columns by their codes alone, so that it
+        does not matter which of them came first.
+        """
+        if code not in self._classes and len(self._classes) < self._max_classes:
+            self._classes[code] = len(self._classes)
+        return self._classes.get(code, code % MAX_CLASSES)
+
+    def class_columns(self, codes: Sequence[int]) -> list[int] | None:
         """Return the score columns of classes as `class_column`; None when one would be new."""
-        full = len(self._classes) >= MAX_CLASSES
-        columns = [self._classes.get(code) for code in codes]
-        known = [-1 if column is None and full else column for column in columns]
-        return None if None in known else [column for column in known if column is not None]
+        full = len(self._classes) >= self._max_classes
+        if not full and not self._classes.keys() >= set(codes):
+            return None
+        return [self.class_column(code) for code in codes]
 
     def cells(self, inputs: Sequence[Input | None]) -> Floats:
         """Return the (n, d) matrix of cells, registering names not seen before."""
         shapes = set(map(_shape, inputs))
         shape = shapes.pop() if len(shapes) == 1 else None
         if shape is None:
-            return self._one_by_one([_named(item) for item in inputs])
+            return self._one_by_one(inputs)
         embedded, named = shape
-        columns = self.columns(named if isinstance(named, tuple) else [*map(str, range(named))])
+        columns = self._placed(embedded, named)
         block = _block([_values(item) for item in inputs])
         return self.arrange(_directions(block) if embedded else block, columns)
 
@@ -159,14 +188,26 @@ class ColumnTable:
         matrix[:, [columns[i] for i in kept]] = block[:, kept]
         return matrix
 
-    def _one_by_one(self, rows: Sequence[Mapping[str, Cell]]) -> Floats:
-        placed = [(self.columns(row), list(row.values())) for row in rows]
-        matrix = np.full((len(rows), len(self._fields)), np.nan)
+    def _placed(self, embedded: bool, named: tuple[str, ...] | int) -> list[int]:
+        """Return the columns of an input of that `_shape`."""
+        if isinstance(named, tuple):
+            return self.columns(named)
+        return self.columns([*map(str, range(named))]) if embedded else self.positions(named)
+
+    def _one_by_one(self, inputs: Sequence[Input | None]) -> Floats:
+        placed = [self._row(item) for item in inputs]
+        matrix = np.full((len(inputs), len(self._fields)), np.nan)
         for i, (columns, values) in enumerate(placed):
             for column, value in zip(columns, values, strict=True):
                 if column >= 0:
                     matrix[i, column] = cell(value)
         return matrix
+
+    def _row(self, item: Input | None) -> tuple[list[int], list[Cell]]:
+        """Return an input's columns and their values."""
+        row = _named(item)
+        shape = _shape(item)
+        return self._placed(*shape) if shape else self.columns(row), list(row.values())
 
 
 def _shape(item: Input | None) -> tuple[bool, tuple[str, ...] | int] | None:
@@ -229,6 +270,16 @@ def _directions(block: Floats) -> Floats:
     rows = block / np.where(peaks > 0.0, peaks, 1.0)
     lengths = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
     return rows / np.where(lengths > 0.0, lengths, 1.0)
+
+
+def names_of(item: Input | None) -> Collection[str]:
+    """Return the names of an input's fields in its order; those without go by their number."""
+    if item is None:
+        return ()
+    if item.fields is not None:
+        return item.fields.keys()
+    row = item.features or item.embedding or item.fingerprint or ()
+    return [str(i) for i in range(1 if isinstance(row, str) else len(row))]
 
 
 def _named(item: Input | None) -> Mapping[str, Cell]:

@@ -31,6 +31,7 @@ class FlatRows:
         starts: (n + 1,) where each record's cells begin in `cells`, and where the last one's end.
         labels: (n,) label codes as in `EventBatch`.
         scores: (n, MAX_CLASSES) class scores as in `EventBatch`, NaN where absent.
+        margins: (n,) margins as in `EventBatch`.
         lone: (n,) the only score of an answer with a label, NaN elsewhere; its column is the
             label's, for the caller to fill in. `scores` has none then.
     """
@@ -47,6 +48,7 @@ class FlatRows:
     has_input: NDArray[np.bool_]
     labels: NDArray[np.int64]
     scores: NDArray[np.float64]
+    margins: NDArray[np.float64]
     lone: NDArray[np.float64]
 
 

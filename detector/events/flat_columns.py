@@ -35,6 +35,7 @@ class Columns(NamedTuple):
     has_input: Any
     labels: Any
     scores: Any
+    margins: Any
     lone: Any
     starts: Any
 
@@ -45,11 +46,12 @@ def empty_columns(n: int) -> Columns:
     time_ms, labels = np.empty((2, n), dtype=np.int64)
     # Empty texts where nothing is taken.
     tenant, model, client = np.zeros((3, n, 2), dtype=np.int64)
-    scores, lone = np.empty((n, MAX_CLASSES)), np.empty(n)
+    scores, (margins, lone) = np.empty((n, MAX_CLASSES)), np.empty((2, n))
     starts = np.zeros(n + 1, dtype=np.int64)
     return Columns(
-        taken, time_ms, tenant, model, client, same_model, has_input, labels, scores, lone, starts
-    )
+        taken, time_ms, tenant, model, client, same_model, has_input, labels, scores, margins,
+        lone, starts,
+    )  # fmt: skip
 
 
 @compiled
@@ -64,6 +66,7 @@ def _pointers(columns: Any) -> Any:
         pointer(columns.has_input.view(np.uint8)),
         pointer(columns.labels),
         pointer(columns.scores),
+        pointer(columns.margins),
         pointer(columns.lone),
         pointer(columns.starts),
     )
@@ -93,19 +96,42 @@ def _label(given: int, found: Any, scores: Any) -> Any:
 
 
 @compiled
+def _margin(scores: Any, count: int) -> Any:
+    """The margin of that many classes; of a lone score p the lower bound 2p - 1, at least 0."""
+    if count == 0:
+        return np.nan
+    best, second = clipped(scores[0]), -np.inf
+    if count == 1:
+        return max(2.0 * best - 1.0, 0.0)
+    for k in range(1, count):
+        score = clipped(scores[k])
+        if score > best:
+            best, second = score, best
+        elif score > second:
+            second = score
+    return best - second
+
+
+@compiled
 def _place_scores(given: int, found: Any, scores: Any, out: Any, i: int) -> Any:
-    """Fill in the scores of record `i`."""
+    """Fill in the scores of record `i`; of more classes several share a column."""
     count = found[2 * _SCORES] if given & _GIVEN_SCORES else 0
     row = MAX_CLASSES * i
     for k in range(MAX_CLASSES):
         out.scores[row + k] = clipped(scores[k]) if k < count else np.nan
+    for k in range(MAX_CLASSES, count):
+        place = row + k % MAX_CLASSES
+        out.scores[place] = max(out.scores[place], clipped(scores[k]))
+    out.margins[i] = _margin(scores, count)
     out.lone[i] = np.nan
     if count == 1 and given & _GIVEN_LABEL:
         out.scores[row] = np.nan
         out.lone[i] = scores[0]
     elif count == 1:
-        out.scores[row] = clipped(1.0 - scores[0])
-        out.scores[row + 1] = clipped(scores[0])
+        no, yes = clipped(1.0 - scores[0]), clipped(scores[0])
+        out.scores[row] = no
+        out.scores[row + 1] = yes
+        out.margins[i] = abs(yes - no)
 
 
 @compiled

@@ -65,13 +65,13 @@ CATALOGUE: tuple[Feature, ...] = (
     Feature("routine_share", S, "share", "Share of queries that repeat a sweep on another record"),
     Feature("flip_share", A, "share", "Share of queries whose label differs from a close query's"),
     Feature("probed_records", S, "records", "Records that conspicuous queries stayed about"),
-    Feature("margin", A, "probability", "Mean of best minus second-best score"),
+    Feature("margin", A, "score", "Mean of best minus second-best score"),
     Feature("low_margin_share", A, "share", "Share of margins under the reference's 5% quantile"),
     Feature("label_dominance", A, "share", "Share of the most frequent label"),
     Feature(
         "record_share", A, "share", "Share of queries that set a class's highest score by probing"
     ),
-    Feature("climb", A, "probability", "Rise of the climbing class's best score since the start"),
+    Feature("climb", A, "share", "Rise of the climbing class's best score, of the scores' range"),
     Feature("rate", T, "queries/min", "Queries a minute over the client's life"),
     Feature("irregularity", T, "ratio", "Coefficient of variation of the time between queries"),
 )

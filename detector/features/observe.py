@@ -124,7 +124,7 @@ def _look(
     strange = lens.calibrated == 1 and p_value <= STRANGE_SHARE
     off_grid = lens.calibrated == 1 and leaves_grid(cells, lens)
     beside = neighbours(z, held, lens.room)
-    least = least_fields(lens, off_grid, broken)
+    least = least_fields(z, held, lens, off_grid, broken)
     relation = relate(z, cells, line, least, beside, lens, held, stats, client.sweep, client.turns)
     probe, routine, tells = relation.probe, relation.routine, relation.tells
     if _ONE_FIELD <= probe <= _STEP:

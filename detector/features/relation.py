@@ -20,11 +20,11 @@ from detector.features.structure import closes_cross, closes_pair, line_or_mirro
 from detector.features.turns import follow_turns
 from detector.kit.compiled import borrowing
 
-_FIRST, _REPEAT, _SYMMETRIC, _FIXED, _NEAR, _EQUAL, _FAR = (
+_FIRST, _REPEAT, _SEARCH, _SYMMETRIC, _FIXED, _NEAR, _EQUAL, _FAR = (
     int(probe)
     for probe in (
-        Probe.FIRST, Probe.REPEAT, Probe.SYMMETRIC, Probe.FIXED_STEP, Probe.NEAR, Probe.EQUAL_STEP,
-        Probe.FAR,
+        Probe.FIRST, Probe.REPEAT, Probe.ONE_FIELD_SEARCH, Probe.SYMMETRIC, Probe.FIXED_STEP,
+        Probe.NEAR, Probe.EQUAL_STEP, Probe.FAR,
     )
 )  # fmt: skip
 _NEAREST_COUNT = int(Stat.NEAREST_COUNT)
@@ -126,12 +126,33 @@ def lies_apart(z: Any, held: Any, limit: float, room: Any) -> bool:
 
 
 @borrowing
-def least_fields(lens: Any, off_grid: bool, broken: int) -> int:
+def _is_new(x: float, field: int, held: Any) -> bool:
+    """Whether no remembered query has this value of a field."""
+    for m in range(len(held.order)):
+        if held.order[m] > 0 and held.queries[m, field] == x:
+            return False
+    return True
+
+
+@borrowing
+def _few_are_new(z: Any, held: Any) -> bool:
+    """Whether fewer numbers are new to the client than a structure needs: its values repeat."""
+    new = 0
+    for j in range(len(z)):
+        new += geometry.is_number(z[j]) and _is_new(z[j], j, held)
+    return new < max(2, min(LEAST_FIELDS, len(z) - 1))
+
+
+@borrowing
+def least_fields(z: Any, held: Any, lens: Any, off_grid: bool, broken: int) -> int:
     """Return how many numbers a structure must take part in; 0: structures do not count.
 
     Rounded values stand on lines and mirrors by chance: where benign values are rounded, a
-    structure counts among values that are not, or in many fields of rows that are broken.
+    structure counts among values that are not, or in many fields of rows that are broken. Without
+    a reference, values that repeat are the rounded ones.
     """
+    if lens.calibrated == 0:
+        return 0 if _few_are_new(z, held) else LEAST_FIELDS
     if lens.gridded == 0 or off_grid:
         return LEAST_FIELDS
     return LEAST_ROUNDED if broken > 0 else 0
@@ -183,7 +204,7 @@ def relate(
         if stats[_LAST_ONE_FIELD] != beside.field + 1:
             stats[_TURN_GAIN] = follow_turns(beside.field, len(z), turns)
         probe = one_field_probe(z, cells, beside.field, base, held.queries, held.order, stats, lens)
-        tells, routine = follow_sweep(z, beside.field, stats, sweep, base)
+        tells, routine = follow_sweep(z, beside.field, probe == _SEARCH, stats, sweep, held)
         crossed = lens.calibrated == 1 and closes_cross(
             z, cells, beside.field, base, lens, held.queries, held.order
         )

@@ -24,12 +24,19 @@ _SWEEP_BASE = int(Stat.SWEEP_BASE)
 _SWEEP_KNOWN = int(Stat.SWEEP_KNOWN)
 _SWEEP_HERE = int(Stat.SWEEP_HERE)
 _SWEEP_BASES = int(Stat.SWEEP_BASES)
+_SWEPT_FIELD = int(Stat.SWEPT_FIELD)
+_SWEPT_VALUES = int(Stat.SWEPT_VALUES)
+_SWEPT_RECORDS = int(Stat.SWEPT_RECORDS)
 _REVALUES = int(Stat.REVALUES)
 _UNTRIED = int(Stat.UNTRIED)
 
 MIDPOINT_TOLERANCE = 0.02
 # Of fewer steps, too few values could be chosen for the choice to tell.
 MANY_STEPS = 8.0
+# Half a step of the grid and a little, for the error of single precision.
+ROUNDED = 0.51
+# How finely values may be rounded, and how far multiples of a step are from whole numbers.
+DECIMALS, STEP_SLACK, SINGLE = 4, 1e-4, 1.2e-7
 FEW_VALUES = 4
 # A field that benign queries leave out so often is no search's when it is left out: whoever tries
 # a field's usual values leaves it out now and then too.
@@ -58,10 +65,14 @@ def _base_hash(z: Any, field: int) -> float:
 
 
 @borrowing
-def _same_values(sweep: Any, known: int, here: int) -> bool:
-    """Whether the two records were tried with the same values, in whatever order."""
-    if known != here:
-        return False
+def _comparable(x: float) -> Any:
+    """Return a cell as one that equals itself: gaps too."""
+    return np.float32(-3e38) if np.isnan(x) else np.float32(x)
+
+
+@borrowing
+def _all_known(sweep: Any, known: int, here: int) -> bool:
+    """Whether all values of this record were tried on the one before."""
     for i in range(here):  # noqa: SIM110 - compiled code takes no generators
         if not _seen(sweep[0], known, sweep[1, i]):
             return False
@@ -69,47 +80,131 @@ def _same_values(sweep: Any, known: int, here: int) -> bool:
 
 
 @borrowing
-def follow_sweep(z: Any, field: int, stats: Any, sweep: Any, base: Any) -> tuple[bool, bool]:
+def _same_values(sweep: Any, known: int, here: int) -> bool:
+    """Whether the two records were tried with the same values, in whatever order."""
+    return known == here and _all_known(sweep, known, here)
+
+
+@borrowing
+def _others(query: Any, field: int, values: Any, held: Any) -> int:
+    """Put the values of a field that were tried in one record, as remembered; return how many.
+
+    The record is that of a query: all queries that differ from it in the field alone.
+    """
+    count = 0
+    for m in range(len(held.order)):
+        if held.order[m] == 0 or count == len(values):
+            continue
+        changed, last, _ = geometry.compare(query, held.queries[m], 0.0)
+        if changed == 0 or (changed == 1 and last == field):
+            value = _comparable(held.queries[m, field])
+            if not _seen(values, count, value):
+                values[count] = value
+                count += 1
+    return count
+
+
+@borrowing
+def _record_before(z: Any, field: int, held: Any) -> int:
+    """Return the newest remembered query of another record that a field was tried in, or -1.
+
+    What differs in just one more field is the same record with another field tried.
+    """
+    newest = -1
+    for m in range(len(held.order)):
+        if held.order[m] == 0 or (newest >= 0 and held.order[m] < held.order[newest]):
+            continue
+        if geometry.compare(z, held.queries[m], np.inf)[0] <= 2:
+            continue
+        for k in range(len(held.order)):
+            if held.order[k] == 0:
+                continue
+            changed, last, _ = geometry.compare(held.queries[m], held.queries[k], 0.0)
+            if changed == 1 and last == field:
+                newest = m
+                break
+    return newest
+
+
+@borrowing
+def _turn(z: Any, field: int, stats: Any, sweep: Any, held: Any) -> tuple[bool, bool]:
+    """Turn to the record or the field of a query where it is another; return as `follow_sweep`.
+
+    Searches and sweeps may run side by side and fields take turns: what was tried in the record is
+    looked up in the memory, and after another field what was tried in the record before as well.
+    """
+    digest = _base_hash(z, field)
+    tells, speaks = False, False
+    if stats[_SWEEP_FIELD] != field + 1:
+        before = _record_before(z, field, held)
+        known = _others(held.queries[before], field, sweep[0], held) if before >= 0 else 0
+        stats[_SWEEP_FIELD] = field + 1
+        stats[_SWEEP_KNOWN] = known
+        stats[_SWEEP_BASES] = 1 + (before >= 0)
+    elif stats[_SWEEP_BASE] != digest:
+        known, here = int(stats[_SWEEP_KNOWN]), int(stats[_SWEEP_HERE])
+        if 2 <= known < FEW_VALUES:
+            tells, speaks = True, _same_values(sweep, known, here)
+        for i in range(SWEEP_VALUES):
+            sweep[0, i] = sweep[1, i]
+        stats[_SWEEP_KNOWN] = here
+        stats[_SWEEP_BASES] += 1
+    else:
+        return False, False
+    stats[_SWEEP_BASE] = digest
+    stats[_SWEEP_HERE] = _others(z, field, sweep[1], held)
+    return tells, speaks
+
+
+@borrowing
+def _note_sweep(field: int, values: int, stats: Any) -> None:
+    """Note that a field was tried with the same values on one more record.
+
+    What is known of another field gives way to a longer series without any other field between.
+    """
+    if stats[_SWEPT_FIELD] == field + 1:
+        stats[_SWEPT_RECORDS] += 1
+        stats[_SWEPT_VALUES] = max(stats[_SWEPT_VALUES], float(values))
+    elif stats[_SWEEP_BASES] > stats[_SWEPT_RECORDS]:
+        stats[_SWEPT_FIELD] = field + 1
+        stats[_SWEPT_RECORDS] = stats[_SWEEP_BASES]
+        stats[_SWEPT_VALUES] = values
+
+
+@borrowing
+def follow_sweep(
+    z: Any, field: int, searching: bool, stats: Any, sweep: Any, held: Any
+) -> tuple[bool, bool]:
     """Follow a field that takes value after value on record after record.
 
     `sweep` holds the values tried on the record before and on this one. Returns whether this query
     tells a sweep from a person trying things, and whether it speaks for a sweep. A field of many
     values tells with each of them: was it tried on the record before? One of few values tells when
-    a record is done: was it tried with just the values of the record before?
+    a record is done: was it tried with just the values of the record before? Searches of a field
+    begin alike in all records: where one would look, a value tells only among many, and only if all
+    before it were tried, too.
     """
-    digest = _base_hash(z, field)
-    if stats[_SWEEP_FIELD] != field + 1:
-        stats[_SWEEP_FIELD] = field + 1
-        stats[_SWEEP_KNOWN] = 0
-        stats[_SWEEP_HERE] = 0
-        stats[_SWEEP_BASES] = 0
-        stats[_SWEEP_BASE] = np.nan
     stats[_UNTRIED] = 0.0
-    tells = False
-    speaks = False
-    if stats[_SWEEP_BASE] != digest:
-        known, here = int(stats[_SWEEP_KNOWN]), int(stats[_SWEEP_HERE])
-        if 2 <= known < FEW_VALUES:
-            tells = True
-            speaks = _same_values(sweep, known, here)
-        for i in range(SWEEP_VALUES):
-            sweep[0, i] = sweep[1, i]
-        stats[_SWEEP_KNOWN] = here
-        stats[_SWEEP_BASE] = digest
-        stats[_SWEEP_BASES] += 1
-        stats[_SWEEP_HERE] = 1
-        sweep[1, 0] = np.float32(-3e38) if np.isnan(base[field]) else base[field]
-    value = np.float32(-3e38) if np.isnan(z[field]) else z[field]
-    here = int(stats[_SWEEP_HERE])
+    tells, speaks = _turn(z, field, stats, sweep, held)
+    if searching:
+        tells, speaks = False, False
+    values = int(stats[_SWEEP_KNOWN])
+    fresh = speaks
+    value, here = _comparable(z[field]), int(stats[_SWEEP_HERE])
     if not _seen(sweep[1], here, value):
-        if stats[_SWEEP_KNOWN] >= FEW_VALUES:
+        if values >= FEW_VALUES:
             tells = True
-            speaks = _seen(sweep[0], stats[_SWEEP_KNOWN], value)
+            speaks = _seen(sweep[0], values, value)
+            if searching and not _all_known(sweep, values, here):
+                tells, speaks = False, False
+            fresh = speaks and here + 1 == FEW_VALUES
         if here < SWEEP_VALUES:
             sweep[1, here] = value
             stats[_SWEEP_HERE] += 1
     if speaks:
         stats[_REVALUES] += 1
+    if fresh:
+        _note_sweep(field, values, stats)
     return tells, speaks
 
 
@@ -125,14 +220,46 @@ def leaves_record(stats: Any) -> bool:
 
 
 @borrowing
+def _tells(extent: float, grid: float) -> bool:
+    """Whether so few values of an interval pass for its midpoint that hitting it tells.
+
+    A searcher may have to round to the grid, and values on one are few: at most one in
+    `MANY_STEPS` may pass.
+    """
+    tolerance = max(MIDPOINT_TOLERANCE * extent, ROUNDED * grid)
+    return bool(MANY_STEPS * (2.0 * tolerance + grid) <= extent)
+
+
+@borrowing
 def _halves(x: float, low: float, high: float, grid: float) -> bool:
-    """Whether x halves the interval; a searcher may have to round to the grid."""
-    if low == -np.inf or high == np.inf:
+    """Whether x halves the interval, and does not do so by chance."""
+    if low == -np.inf or high == np.inf or not _tells(high - low, grid):
         return False
-    tolerance = MIDPOINT_TOLERANCE * (high - low)
-    if high - low >= MANY_STEPS * grid:
-        tolerance = max(tolerance, 0.51 * grid)
+    tolerance = max(MIDPOINT_TOLERANCE * (high - low), ROUNDED * grid)
     return bool(abs(x - 0.5 * (low + high)) <= tolerance)
+
+
+@borrowing
+def _on_step(x: float, step: float) -> bool:
+    """Whether a number is a multiple of a decimal step, as far as single precision tells."""
+    multiple = x / step
+    return bool(abs(multiple - np.round(multiple)) <= STEP_SLACK + SINGLE * abs(multiple))
+
+
+@borrowing
+def _decimal_step(x: float, y: float, low: float, high: float) -> float:
+    """Return the coarsest decimal step that four numbers lie on, infinite ones apart; or 0.
+
+    That is how they are rounded where no reference tells.
+    """
+    step = 1.0
+    for _ in range(DECIMALS + 1):
+        rounded = _on_step(x, step) and _on_step(y, step)
+        rounded = rounded and (low == -np.inf or _on_step(low, step))
+        if rounded and (high == np.inf or _on_step(high, step)):
+            return step
+        step /= 10.0
+    return 0.0
 
 
 @borrowing
@@ -176,7 +303,7 @@ def _between(x: float, before: float, grid: float, tried: Any) -> int:
         high = min(high, own)
     if _halves(x, low, high, grid):
         return _SEARCH
-    return _CHOICE if high - low < MANY_STEPS * grid else _ONE_FIELD
+    return _ONE_FIELD if _tells(high - low, grid) else _CHOICE
 
 
 @borrowing
@@ -237,7 +364,11 @@ def one_field_probe(
     part = step / lens.span[field]
     same = abs(raw_step - stats[_LAST_ONE_STEP]) <= 0.01 * raw_step + 1e-12
     same = same or abs(part - stats[_LAST_ONE_PART]) <= SAME_PART * part
-    gridless = lens.calibrated == 0 or lens.grid[field] < COARSE * lens.scale[field]
+    if lens.calibrated == 1:
+        gridless = lens.grid[field] < COARSE * lens.scale[field]
+    else:
+        rounded = _decimal_step(np.float64(x), np.float64(y), -np.inf, np.inf)
+        gridless = 2.0 * MANY_STEPS * rounded <= step
     moved = stats[_LAST_ONE_FIELD] != field + 1
     stats[_LAST_ONE_FIELD] = field + 1
     stats[_LAST_ONE_STEP] = raw_step
@@ -245,10 +376,14 @@ def one_field_probe(
     end = _at_end(x, y, lens.ends[field])
     if moved and (off or (same and gridless and end != _SEARCH)):
         return _STEP
-    grid = lens.grid[field] / lens.scale[field]
+    # Who leaves the grid chooses among more values than there are on it.
+    grid = 0.0 if off else lens.grid[field] / lens.scale[field]
     if lens.span[field] < MANY_STEPS * grid:
         return _CHOICE
     if end == _SEARCH:
         return _SEARCH
-    between = _between(np.float64(x), np.float64(y), grid, _tried(z, field, memory, order))
+    tried = _tried(z, field, memory, order)
+    if lens.calibrated == 0:
+        grid = _decimal_step(np.float64(x), np.float64(y), tried[0], tried[1])
+    between = _between(np.float64(x), np.float64(y), grid, tried)
     return end if between == _ONE_FIELD else between

@@ -15,7 +15,7 @@ from detector.events.batch import MAX_CLASSES
 from detector.features.block import Block
 from detector.features.observation import PROBES
 
-MEMORY_BYTES = 2600
+MEMORY_BYTES = 2598
 FEWEST_SLOTS, MOST_SLOTS = 14, 36
 CELLS = 64
 COLUMNS = 64
@@ -61,6 +61,9 @@ class Stat(_Columns):
     SWEEP_KNOWN = auto()
     SWEEP_HERE = auto()
     SWEEP_BASES = auto()
+    SWEPT_FIELD = auto()
+    SWEPT_VALUES = auto()
+    SWEPT_RECORDS = auto()
     REVALUES = auto()
     UNTRIED = auto()
     TURN_GAIN = auto()
@@ -170,7 +173,8 @@ NUMBERED = ("changed", "cells", "peaks", "starts", "records", "sweep", "turns")
 NUMBERED_STATS = (
     Stat.MEMORY_COUNT, Stat.LAST_STEP, Stat.LAST_ONE_FIELD, Stat.LAST_ONE_STEP, Stat.LAST_ONE_PART,
     Stat.SWEEP_FIELD, Stat.SWEEP_BASE, Stat.SWEEP_KNOWN, Stat.SWEEP_HERE, Stat.SWEEP_BASES,
-    Stat.UNTRIED, Stat.UNNATURAL, Stat.LAST_ROOT, Stat.RUN, Stat.STAY, Stat.VISIT,
+    Stat.SWEPT_FIELD, Stat.SWEPT_VALUES, Stat.SWEPT_RECORDS, Stat.UNTRIED, Stat.UNNATURAL,
+    Stat.LAST_ROOT, Stat.RUN, Stat.STAY, Stat.VISIT,
 )  # fmt: skip
 
 

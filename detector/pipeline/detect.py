@@ -45,12 +45,14 @@ class Detections:
         profiles: Likewise.
         frozen: References that models have just learnt.
         drifts: How often a model's clients as a whole were found to look otherwise than before.
+        unmatched: Inputs of which their model's reference names no field.
     """
 
     findings: tuple[Finding, ...] = ()
     profiles: tuple[ClientProfile, ...] = ()
     frozen: tuple[FrozenReference, ...] = ()
     drifts: int = 0
+    unmatched: int = 0
 
 
 class Detection(Protocol):
@@ -194,7 +196,7 @@ class Detector:
         findings: list[tuple[int, Finding]] = []
         profiles: list[tuple[int, ClientProfile]] = []
         frozen: list[FrozenReference] = []
-        drifts = 0
+        drifts = unmatched = 0
         for model, indices in stretch.by_model.items():
             if not self.admit(model):
                 raise ValueError(f"model {model.model_id} was not admitted")
@@ -205,6 +207,7 @@ class Detector:
                 findings.extend((int(indices[start + k]), found) for k, found in watched.findings)
                 profiles.extend((int(indices[start + k]), made) for k, made in watched.profiles)
                 drifts += watched.drifts
+                unmatched += watched.unmatched
                 benign = full.benign(self._watches[model]) if full else None
                 if benign is not None:
                     frozen.append(self._freeze(model, benign))
@@ -213,7 +216,7 @@ class Detector:
         profiles.sort(key=lambda pair: pair[0])
         return Detections(
             tuple(found for _, found in findings), tuple(made for _, made in profiles),
-            tuple(frozen), drifts,
+            tuple(frozen), drifts, unmatched,
         )  # fmt: skip
 
     def _until_full(
@@ -234,7 +237,9 @@ class Detector:
 
         del self._learning[model]
         watch = self._watches[model]
-        reference = learn(model, benign)
+        # What is learnt from is cut short for each client; how much each asked is not.
+        asked = watch.volumes(dict.fromkeys(item.event.client_id for item in benign))
+        reference = learn(model, benign).with_volumes(asked)
         watch.adopt(reference)
         body = reference.to_bytes()
         return FrozenReference(

@@ -11,10 +11,11 @@ from detector.events.located import LocatedEvent
 from detector.events.model import ModelKey
 from detector.features.lens import view_cells
 from detector.kit.errors import ConfigurationError
+from detector.pipeline.shared_fields import shared_fields
 from detector.reference.draw import draw_answers
 from detector.reference.fit import BenignRows, fit
+from detector.reference.layout import table_layout
 from detector.reference.picture import Reference
-from detector.reference.sketch import fold
 from detector.scoring.calibrate import calibrate
 from detector.scoring.lives import BenignLog
 from detector.scoring.signs import SIGNS
@@ -50,18 +51,36 @@ class ReferenceBuilder:
         return learn(self._model, self._events)
 
 
-def learn(model: ModelKey, events: Sequence[LocatedEvent]) -> Reference:
-    """Return a reference learnt from these events; deterministic in their order."""
-    table = ColumnTable()
+def learn(
+    model: ModelKey, events: Sequence[LocatedEvent], like: Reference | None = None
+) -> Reference:
+    """Return a reference learnt from these events; deterministic in their order.
+
+    With `like` it has that reference's fields, in its layout. Inputs without any of the fields
+    teach nothing.
+    """
+    table = _table(events, like)
     batch = assemble(model, events, table)
+    asked = np.flatnonzero(batch.has_input)
     numbers: dict[str, int] = {}
     owner = np.array(
-        [numbers.setdefault(client, len(numbers)) for client in batch.clients],
+        [numbers.setdefault(client, len(numbers)) for client in batch.clients.take(asked)],
         dtype=np.int64,
     )
-    reference = fit(model, BenignRows(batch.cells, batch.names, owner, batch.margins))
-    folded, _ = fold(batch.cells, batch.names)
+    cells, margins, labels = batch.cells[asked], batch.margins[asked], batch.labels[asked]
+    scores = batch.scores[asked]
+    layout = like.layout if like else table_layout(table, scores)
+    reference = fit(model, BenignRows(cells, batch.names, owner, margins, layout))
+    folded, _ = reference.layout.fold(cells, batch.names)
     z = view_cells(folded, reference)
-    reference = replace(reference, answers=draw_answers(z, batch.labels, owner))
-    log = BenignLog(z, folded, batch.labels, batch.scores, batch.margins, batch.time_ms, owner)
+    reference = replace(reference, answers=draw_answers(z, labels, owner))
+    shares = layout.shares(scores)
+    log = BenignLog(z, folded, labels, shares, margins, batch.time_ms[asked], owner)
     return calibrate(reference, log, SIGNS)
+
+
+def _table(events: Sequence[LocatedEvent], like: Reference | None) -> ColumnTable:
+    if like is not None:
+        return like.layout.table(like.names)
+    fields = shared_fields(events)
+    return ColumnTable(fields.names, len(fields.names), by_position=fields.by_position)

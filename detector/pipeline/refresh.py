@@ -18,7 +18,7 @@ from detector.pipeline.watch import ModelWatch
 from detector.reference.moves import Bounds, Move
 from detector.reference.picture import Reference
 from detector.reference.refresh import refresh
-from detector.reference.sketch import fold
+from detector.reference.volumes import Volumes
 from detector.reference.witnesses import RecentRows
 from detector.scoring.finding import AttackClass
 from detector.scoring.grow import planted
@@ -96,10 +96,9 @@ class ReferenceRefresher:
             DriftRefusedError: recent traffic lies too far from the anchor.
             ConfigurationError: too little traffic is left, or the references do not fit together.
         """
-        kept, left_out = self._gate()
-        moved = refresh(
-            self._current, learn(self.model, kept), anchor, self._rows(kept), self._policy.bounds
-        )
+        kept, left_out, volumes = self._gate()
+        candidate = learn(self.model, kept, self._current).with_volumes(volumes)
+        moved = refresh(self._current, candidate, anchor, self._rows(kept), self._policy.bounds)
         return _result(planted(moved.reference), moved.moves, kept, left_out)
 
     def approve(self) -> RefreshResult:
@@ -108,23 +107,28 @@ class ReferenceRefresher:
         Raises:
             ConfigurationError: too little traffic is left.
         """
-        kept, left_out = self._gate()
-        return _result(learn(self.model, kept), (), kept, left_out)
+        kept, left_out, volumes = self._gate()
+        return _result(learn(self.model, kept).with_volumes(volumes), (), kept, left_out)
 
-    def _gate(self) -> tuple[list[LocatedEvent], dict[str, str]]:
-        """Return the events that may teach, and why the other clients' may not."""
-        left_out = suspects(self._current, self._events, self._policy)
+    def _gate(self) -> tuple[list[LocatedEvent], dict[str, str], Volumes]:
+        """Return the events that may teach, why other clients' may not, and how much is asked."""
+        watch = ModelWatch(
+            self.model, self._current, self._policy.scoring, self._policy.max_clients, 0
+        )
+        left_out = _suspects(watch, self._events)
+        table = self._current.layout.table(self._current.names)
         usable = [
             LocatedEvent(item.position, structs.replace(item.event, input=known))
             for item in self._events
             if item.event.client_id not in left_out
-            and (known := _known(item.event.input, self._current.names)) is not None
+            and (known := _known(item.event.input, table)) is not None
         ]
         odd = self._strangest(usable)
         left_out |= odd
         usable = [item for item in usable if item.event.client_id not in odd]
         kept = list(_capped(usable, self._policy.client_share))
-        clients = len({item.event.client_id for item in kept})
+        teachers = dict.fromkeys(item.event.client_id for item in kept)
+        clients = len(teachers)
         if clients < self._policy.min_clients or len(kept) < self._policy.min_events:
             raise ConfigurationError(
                 f"model {self.model.model_id!r}: a refresh needs at least "
@@ -132,7 +136,8 @@ class ReferenceRefresher:
                 f"clients; {len(kept)} events from {clients} clients are left after "
                 f"{len(left_out)} clients were left out"
             )
-        return kept, left_out
+        # Of the events not all are kept, but how much somebody asks is told by all of them.
+        return kept, left_out, watch.volumes(teachers)
 
     def _strangest(self, events: Sequence[LocatedEvent]) -> dict[str, str]:
         """Return the clients least like the reference: few, and plainly unlike the others."""
@@ -153,23 +158,18 @@ class ReferenceRefresher:
 
     def _rows(self, events: Sequence[LocatedEvent]) -> RecentRows:
         """Return the events' inputs in the reference's columns."""
-        table = ColumnTable(self._current.names, max_fields=len(self._current.names))
-        batch = assemble(self.model, events, table)
+        layout, names = self._current.layout, self._current.names
+        batch = assemble(self.model, events, layout.table(names))
         numbers: dict[str, int] = {}
         owner = [numbers.setdefault(client, len(numbers)) for client in batch.clients]
-        cells, columns = fold(batch.cells, batch.names)
+        cells, columns = layout.fold(batch.cells, names)
         return RecentRows(
             np.ascontiguousarray(cells), np.array(owner, dtype=np.int64), batch.labels, columns
         )
 
 
-def suspects(
-    reference: Reference, events: Sequence[LocatedEvent], policy: RefreshPolicy
-) -> dict[str, str]:
-    """Return the clients that detection by this reference raises an alarm about, and for what."""
-    watch = ModelWatch(
-        reference.model, reference, policy.scoring, policy.max_clients, max_suspects=0
-    )
+def _suspects(watch: ModelWatch, events: Sequence[LocatedEvent]) -> dict[str, str]:
+    """Return the clients that detection raises an alarm about, and for what."""
     found: dict[str, str] = {}
     for _, finding in watch.process(events).findings:
         if finding.attack_class is not AttackClass.ANOMALY:
@@ -179,15 +179,17 @@ def suspects(
     return found
 
 
-def _known(item: Input | None, names: tuple[str, ...]) -> Input | None:
-    """Return the input with the reference's fields in its order, None where there is no input.
+def _known(item: Input | None, table: ColumnTable) -> Input | None:
+    """Return the input with the reference's fields in its order, None where there is none of them.
 
     Fields that the reference does not know are not learnt, because live traffic is not judged by
     them either.
     """
-    if item is None or item.fields is None or tuple(item.fields) == names:
+    if item is None or not table.knows_any(item):
+        return None
+    if item.fields is None or tuple(item.fields) == table.names:
         return item
-    return Input(fields={name: item.fields.get(name) for name in names})
+    return Input(fields={name: item.fields.get(name) for name in table.names})
 
 
 def _capped(events: Sequence[LocatedEvent], share: float) -> Iterator[LocatedEvent]:

@@ -24,7 +24,7 @@ from detector.scoring.evidence import VERDICT, WIDTH
 from detector.scoring.fidelity import SavedSuspect
 from detector.scoring.signs import SIGNS
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Raise it when the same bytes would mean something else: what was saved before is learnt anew."""
 _LEVEL = 1
 _SEAL = 16
@@ -52,6 +52,7 @@ class SavedWatch(msgspec.Struct, frozen=True):
         flood_told: As `FloodMonitor.told`.
         suspects: Who is followed by a surrogate, in order.
         drift: The drift monitor, where there is a reference.
+        added: How many fields each client gave a column, where there is none.
     """
 
     tenant_id: str
@@ -67,6 +68,7 @@ class SavedWatch(msgspec.Struct, frozen=True):
     flood_told: int
     suspects: list[str]
     drift: SavedDrift | None
+    added: dict[str, int]
 
 
 class SavedSurrogate(msgspec.Struct, frozen=True, tag="surrogate"):

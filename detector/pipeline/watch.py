@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.events.assemble import assemble
-from detector.events.batch import NO_LABEL, ColumnTable, EventBatch
+from detector.events.batch import MAX_FIELDS, NO_LABEL, ColumnTable, EventBatch
 from detector.events.located import LocatedEvent
-from detector.events.model import ModelKey
+from detector.events.model import ModelKey, PredictionEvent
 from detector.events.names import Names
 from detector.events.stretch import EventStretch
 from detector.features.lens import make_lens, view_cells
@@ -26,6 +26,7 @@ from detector.reference.answers import EMPTY
 from detector.reference.drift import DriftMonitor
 from detector.reference.picture import Reference
 from detector.reference.sketch import MAX_COLUMNS, fold
+from detector.reference.volumes import NO_VOLUMES, Volumes
 from detector.scoring.clients import ClientStates, SavedRows
 from detector.scoring.evidence import LOG_E, score
 from detector.scoring.fidelity import MAX_SUSPECTS, FidelityBoard, with_fidelity
@@ -40,6 +41,14 @@ from detector.scoring.tables import ScoringPolicy, build_tables
 
 _log = logging.getLogger(__name__)
 
+CLIENT_FIELDS = MAX_FIELDS // 8
+# Fewer than a hundred may be somebody's mistakes.
+UNTOLD_DIGITS = 2
+
+
+def _digits(count: int) -> int:
+    return len(str(count))
+
 
 @dataclass(slots=True)
 class Watched:
@@ -49,11 +58,13 @@ class Watched:
         findings: Each with the index of the event that it came from.
         profiles: Likewise.
         drifts: How often the clients as a whole were found to look otherwise than before.
+        unmatched: Inputs of which the reference names no field.
     """
 
     findings: list[tuple[int, Finding]] = field(default_factory=list)
     profiles: list[tuple[int, ClientProfile]] = field(default_factory=list)
     drifts: int = 0
+    unmatched: int = 0
 
 
 class ModelWatch:
@@ -84,9 +95,9 @@ class ModelWatch:
     def _refer(self, reference: Reference | None) -> None:
         self.reference = reference
         self.digest = reference.digest() if reference else None
-        names = reference.names if reference else ()
-        # A reference freezes the columns: fields that it has never seen carry no evidence.
-        self._columns = ColumnTable(names, max_fields=len(names)) if reference else ColumnTable()
+        self._columns = self._table((), ())
+        self._added: dict[str, int] = {}
+        self._inputs = self._unmatched = 0
         self._novelty = novelty_model(reference) if reference else None
         self._regions = len(reference.centroids) if reference else 0
         answers = reference.answers if reference else EMPTY
@@ -96,10 +107,16 @@ class ModelWatch:
             SIGNS,
             reference.nulls if reference else {},
             reference.ceilings if reference else {},
-            reference.volumes if reference else np.zeros(0),
+            reference.asked if reference else NO_VOLUMES,
             self._policy,
             reference is not None,
         ).arrays()
+
+    def _table(self, fields: Iterable[str], classes: Iterable[int]) -> ColumnTable:
+        """Return the columns of the reference; without one they are added by `_admit` alone."""
+        if self.reference is None:
+            return ColumnTable(fields, max_fields=0, classes=classes)
+        return self.reference.layout.table(self.reference.names, classes)
 
     def _widen(self, width: int) -> None:
         self._names: tuple[str, ...] = ()
@@ -115,6 +132,10 @@ class ModelWatch:
         """Return those of the clients about whom any hypothesis has fired."""
         clients = list(client_ids)
         return set(compress(clients, self._states.suspected(Names.of(clients)).tolist()))
+
+    def volumes(self, client_ids: Iterable[str]) -> Volumes:
+        """Return how much those of the clients asked that are held."""
+        return self._states.volumes(Names.of(list(client_ids)))
 
     def process(self, located: Sequence[LocatedEvent]) -> Watched:
         """Update and judge with events of this model, in the order of the log."""
@@ -132,18 +153,31 @@ class ModelWatch:
         """Return where the next event with new columns stands, so that batches do not matter."""
         if self.reference is not None:
             return len(located)
-        self._columns.cells([located[begin].event.input])
-        unknown = (
-            i
-            for i in range(begin + 1, len(located))
-            if not self._columns.knows(located[i].event.input)
-        )
-        return next(unknown, len(located))
+        self._admit(located[begin].event)
+        new = (i for i in range(begin + 1, len(located)) if self._new(located[i].event))
+        return next(new, len(located))
 
-    def _process(self, located: Sequence[LocatedEvent], first: int, found: Watched) -> None:
+    def _new(self, event: PredictionEvent) -> list[str]:
+        """Return the names of the event's fields that are to get a column.
+
+        One client gives a part of the columns at most, so that none takes them from the others.
+        """
+        client = CLIENT_FIELDS - self._added.get(event.client_id, 0)
+        room = min(client, MAX_FIELDS - len(self._columns.names))
+        return self._columns.lacks(event.input)[:room] if room > 0 else []
+
+    def _admit(self, event: PredictionEvent) -> None:
+        new = self._new(event)
+        if new:
+            self._columns.add(new)
+            self._added[event.client_id] = self._added.get(event.client_id, 0) + len(new)
+
+    def _process(self, located: EventStretch, first: int, found: Watched) -> None:
         """Take in events that have the columns known by now; the first is event `first`."""
         batch = assemble(self._model, located, self._columns)
-        cells, names = fold(batch.cells, batch.names)
+        self._match(located, batch, found)
+        layout = self.reference.layout if self.reference else None
+        cells, names = fold(batch.cells, batch.names, layout.units if layout else None)
         if names[:1] != self._names[:1] or len(names) < len(self._names):
             self._widen(len(names))
         elif len(names) > len(self._names):
@@ -158,13 +192,32 @@ class ModelWatch:
             self._score(batch, columns, begin, rows, first, found)
             begin += len(rows)
 
+    def _match(self, located: EventStretch, batch: EventBatch, found: Watched) -> None:
+        """Count inputs of which the reference names no field, and tell of them, ever more rarely.
+
+        They are judged as if there was no input.
+        """
+        if self.reference is None:
+            return
+        given, matched = int(located.has_input.sum()), int(batch.has_input.sum())
+        before, self._inputs = self._unmatched, self._inputs + given
+        self._unmatched += given - matched
+        found.unmatched += given - matched
+        if _digits(self._unmatched) > max(_digits(before), UNTOLD_DIGITS):
+            _log.warning(
+                "model %s: %d of %d inputs name no field that its reference knows, and are not "
+                "judged; are they of another form or release? Then build a reference anew",
+                self._model.model_id, self._unmatched, self._inputs,
+            )  # fmt: skip
+
     def _judged(self, batch: EventBatch, cells: NDArray[np.float64]) -> tuple[Any, ...]:
         """Return the scaled cells and all other columns in the order that the kernel takes them."""
         p_values, broken = np.ones(len(batch)), np.zeros(len(batch), dtype=np.int64)
         if self.reference:
             p_values, broken = self.reference.judge(cells)
         z = view_cells(cells, self.reference)
-        return (z, batch.offsets, cells, batch.has_input, batch.labels, batch.scores, batch.margins,
+        scores = self.reference.layout.shares(batch.scores) if self.reference else batch.scores
+        return (z, batch.offsets, cells, batch.has_input, batch.labels, scores, batch.margins,
                 batch.time_ms, p_values, broken)  # fmt: skip
 
     def _score(
@@ -273,7 +326,7 @@ class ModelWatch:
             *self._model, self.digest, list(self._columns.names), list(self._columns.classes),
             list(self._names), self._states.table.width, self._states.capacity,
             self._states.tally, self._flood.ids, self._flood.told, self._board.names(),
-            self._drift.save() if self._drift else None,
+            self._drift.save() if self._drift else None, self._added,
         )  # fmt: skip
 
     def save(self, every: bool) -> Iterator[SavedPart]:
@@ -296,11 +349,8 @@ class ModelWatch:
         """
         if header.reference != self.digest:
             raise ValueError("saved under another reference")
-        if self.reference is None:
-            self._columns = ColumnTable(header.fields, classes=header.classes)
-        else:
-            names = self.reference.names
-            self._columns = ColumnTable(names, len(names), header.classes)
+        self._columns = self._table(header.fields, header.classes)
+        self._added = dict(header.added)
         self._names = tuple(header.names)
         self._states.restore(header.capacity, header.width, Tally(*header.tally), rows)
         self._lens = make_lens(self.reference, header.width)

@@ -7,11 +7,15 @@ from numpy.typing import NDArray
 
 from detector.events.batch import CATEGORY_CEILING, Floats
 from detector.reference.grids import natural_grid
+from detector.reference.units import bounded
 
 KNOTS = 129
 # Of fewer gaps a field counts as never left out.
 NEVER_MISSING = 0.001
 MAX_CATEGORIES = 64
+# Squares, and sums of them, of anything up to 711 times this are numbers in single precision.
+FARTHEST = 1e6
+BEYOND = np.finfo(np.float64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,18 @@ class Fields:
 
 
 def scaled(cells: Floats, fields: Fields) -> NDArray[np.float32]:
-    """Return folded cells in scaled units as float32; categories and gaps pass unchanged."""
-    numbers = (cells - fields.center) / fields.scale
+    """Return folded cells in scaled units as float32; categories and gaps pass unchanged.
+
+    Numbers beyond a million ranges are `bounded`: none overflows, or is taken for a category.
+    """
+    with np.errstate(over="ignore"):
+        numbers = (cells - fields.center) / fields.scale
+    numbers = bounded(np.clip(numbers, -BEYOND, BEYOND), FARTHEST)
     return np.where(cells < CATEGORY_CEILING, cells, numbers).astype(np.float32)
 
 
-def fit_fields(cells: Floats) -> Fields:
-    """Learn the fields of (n, d) cells; n is at least 1."""
+def fit_fields(cells: Floats, owner: NDArray[np.int64] | None = None) -> Fields:
+    """Learn the fields of (n, d) cells, n at least 1, of the (n,) clients if these are known."""
     width = cells.shape[1]
     fields = Fields(
         center=np.zeros(width),
@@ -60,12 +69,13 @@ def fit_fields(cells: Floats) -> Fields:
     )
     for j in range(width):
         column = cells[:, j]
-        present = column[~np.isnan(column)]
-        texts = present < CATEGORY_CEILING
+        present = ~np.isnan(column)
+        texts = present & (column < CATEGORY_CEILING)
+        numbers = present & ~texts
         if texts.any():
-            _fit_categories(fields, j, present[texts])
-        if not texts.all():
-            _fit_numbers(fields, j, present[~texts])
+            _fit_categories(fields, j, column[texts])
+        if numbers.any():
+            _fit_numbers(fields, j, column[numbers], owner if owner is None else owner[numbers])
     return fields
 
 
@@ -76,7 +86,7 @@ def _fit_categories(fields: Fields, j: int, codes: Floats) -> None:
     fields.rarity[j, : len(order)] = -np.log2(counts[order] / len(codes))
 
 
-def _fit_numbers(fields: Fields, j: int, numbers: Floats) -> None:
+def _fit_numbers(fields: Fields, j: int, numbers: Floats, owner: NDArray[np.int64] | None) -> None:
     fields.knots[j] = np.quantile(numbers, np.linspace(0.0, 1.0, KNOTS))
     fields.center[j] = np.median(numbers)
     low, high = np.quantile(numbers, [0.1, 0.9])
@@ -84,4 +94,4 @@ def _fit_numbers(fields: Fields, j: int, numbers: Floats) -> None:
     if spread <= 0.0:
         spread = 2.56 * float(numbers.std())
     fields.scale[j] = spread if spread > 0.0 else max(abs(float(fields.center[j])), 1.0)
-    fields.grid[j], fields.origin[j] = natural_grid(numbers)
+    fields.grid[j], fields.origin[j] = natural_grid(numbers, owner)

@@ -16,8 +16,9 @@ from detector.events.model import ModelKey
 from detector.reference.answers import EMPTY
 from detector.reference.fields import Fields, fit_fields, scaled
 from detector.reference.forest import NO_FOREST
+from detector.reference.layout import PLAIN, Layout
 from detector.reference.picture import Reference
-from detector.reference.sketch import fold
+from detector.reference.sketch import fit_units
 from detector.reference.surprise import (
     BROKEN,
     MEASURES,
@@ -26,6 +27,7 @@ from detector.reference.surprise import (
     strangeness,
     tail_shares,
 )
+from detector.reference.typical import typical_quantile
 from detector.reference.units import numbers_of
 
 CELLS = 64
@@ -33,6 +35,8 @@ LOW_MARGIN_SHARE = 0.05
 BROKEN_SHARE = 0.99
 RESIDUAL_SHARE = 0.98
 MIN_USUAL = 40
+# Margins that a client's 5% quantile wants, and all together do.
+MIN_MARGINS, LEAST_MARGINS = 20, 100
 MAX_ROWS_A_CLIENT = 400
 MAX_CALIBRATION_ROWS = 8192
 MAX_POINTS = 8192
@@ -47,17 +51,21 @@ class BenignRows:
         names: The d field names.
         owner: (n,) number of the client that sent the row.
         margins: (n,) margins, NaN without scores.
+        layout: How they stand in columns; the units are learnt where it has none.
     """
 
     cells: Floats
     names: tuple[str, ...]
     owner: NDArray[np.int64]
     margins: Floats
+    layout: Layout = PLAIN
 
     def capped(self) -> "BenignRows":
         """Return at most `MAX_ROWS_A_CLIENT` rows a client."""
         chosen = capped(self.owner)
-        return BenignRows(self.cells[chosen], self.names, self.owner[chosen], self.margins[chosen])
+        return replace(
+            self, cells=self.cells[chosen], owner=self.owner[chosen], margins=self.margins[chosen]
+        )
 
 
 def capped(owner: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -77,8 +85,11 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
     """Return a reference of input and output space, not yet calibrated at the level of clients."""
     events, clients = len(rows.cells), len(np.unique(rows.owner))
     rows = rows.capped()
-    folded, _ = fold(rows.cells, rows.names)
-    fields = fit_fields(folded)
+    layout = rows.layout
+    if not layout.units.size:
+        layout = replace(layout, units=fit_units(rows.cells))
+    folded, _ = layout.fold(rows.cells, rows.names)
+    fields = fit_fields(folded, rows.owner)
     calibration, smallest, broken = _calibrate(folded, rows.owner)
     relations = fit_relations(folded, fields)
     return Reference(
@@ -103,12 +114,13 @@ def fit(model: ModelKey, rows: BenignRows) -> Reference:
         answers=EMPTY,
         events=events,
         clients=clients,
+        layout=layout,
     )
 
 
-def relearn(reference: Reference, folded: Floats) -> Reference:
+def relearn(reference: Reference, folded: Floats, owner: NDArray[np.int64]) -> Reference:
     """Return the reference with its fields and relations learnt from other (n, d) folded rows."""
-    fields = fit_fields(folded)
+    fields = fit_fields(folded, owner)
     relations = fit_relations(folded, fields)
     return replace(reference, fields=fields, precision=relations.precision, limits=relations.limits)
 
@@ -139,7 +151,7 @@ def _calibrate(folded: Floats, owner: NDArray[np.int64]) -> tuple[Floats, Floats
     for side in (0, 1):
         owners.append(owner[fold_number == side])
         learn, judge = folded[fold_number != side], folded[fold_number == side]
-        fields = fit_fields(learn)
+        fields = fit_fields(learn, owner[fold_number != side])
         parts.append(strangeness(judge, fields, fit_relations(learn, fields)))
     values = np.concatenate(parts)
     broken = _usual(values[:, BROKEN], np.concatenate(owners))
@@ -153,12 +165,8 @@ def _calibrate(folded: Floats, owner: NDArray[np.int64]) -> tuple[Floats, Floats
 
 def _usual(counts: Floats, owner: NDArray[np.int64]) -> float:
     """Return the (n,) count that a client's rows stay within but for one in 100, median client."""
-    highest = [
-        np.quantile(counts[owner == client], BROKEN_SHARE, method="higher")
-        for client in np.unique(owner)
-        if (owner == client).sum() >= MIN_USUAL
-    ]
-    return float(np.median(highest)) if highest else float(counts.max())
+    usual = typical_quantile(counts, owner, BROKEN_SHARE, MIN_USUAL, "higher")
+    return float(counts.max()) if usual is None else usual
 
 
 def _cells(folded: Floats, fields: Fields) -> Floats:
@@ -179,10 +187,7 @@ def clustered(points: Floats, count: int) -> KMeans:
 def _low_margin(rows: BenignRows) -> float:
     """Return the margin that 5% of benign queries stay under, each client counting alike."""
     known = ~np.isnan(rows.margins)
-    if known.sum() < 100:
+    if known.sum() < LEAST_MARGINS:
         return -1.0
-    quantiles = [
-        np.quantile(rows.margins[known & (rows.owner == client)], LOW_MARGIN_SHARE)
-        for client in np.unique(rows.owner[known])
-    ]
-    return float(np.median(quantiles))
+    usual = typical_quantile(rows.margins[known], rows.owner[known], LOW_MARGIN_SHARE, MIN_MARGINS)
+    return -1.0 if usual is None else usual

@@ -4,7 +4,7 @@ Half-space trees (Tan, Ting and Liu 2011). They are kept and not learnt anew: a 
 library that grows them otherwise changes no judgement, and who only judges does not load it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,16 @@ from detector.kit.compiled import borrowing
 LEAST_SHARE = 0.1
 """Of the learnt vectors; a path ends at a node that fewer came by (the paper's size limit)."""
 MIN_VECTORS = 40
+AGE = 0
+"""Which feature of a client's vector is the number of its queries."""
+
+
+def lives(vectors: Floats) -> NDArray[np.int64]:
+    """Return the number, from 1, of the client of each of (v, f) vectors, client after client.
+
+    A client's vectors stand in the order of its ages, so the next begins where these do not rise.
+    """
+    return np.cumsum(np.diff(vectors[:, AGE], prepend=np.inf) <= 0.0)
 
 
 def suffice(vectors: Floats, width: int) -> bool:
@@ -65,7 +75,10 @@ class Forest:
         window: How many vectors were learnt.
         low: (f,) lowest value of each feature.
         span: (f,) range of each, never 0.
-        benign: (b,) sorted scores of benign vectors that were not learnt.
+        benign: (b,) sorted strangeness of benign clients that were not learnt: of each the most at
+            any age.
+        usual: (k, 2) ages in queries at which clients are judged, and the mean score at each;
+            without rows where the trees were grown before there were ages.
     """
 
     features: Floats
@@ -75,6 +88,7 @@ class Forest:
     low: Floats
     span: Floats
     benign: Floats
+    usual: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
     def __len__(self) -> int:
         """How many trees there are."""
@@ -87,17 +101,27 @@ class Forest:
         _weigh(unit(items, self.low, self.span), trees, LEAST_SHARE * self.window, masses)
         return np.asarray(1.0 - masses / (self.window * self.masses.size))
 
+    def strangeness(self, items: Floats) -> NDArray[np.float64]:
+        """Return by how much (n, f) vectors score above the mean of their age, -inf at others."""
+        excess = np.full(len(items), -np.inf)
+        for age, mean in self.usual:
+            there = items[:, AGE] == age
+            excess[there] = self.scores(items[there]) - mean
+        return excess
+
     def check(self) -> None:
         """Raise `ValueError` unless the arrays fit together: compiled code trusts them blindly."""
         known = np.ndim(self.window) == 0 and np.isfinite(self.window)
         if not known or (len(self) and not (self.window > 0.0 and len(self.benign))):
             raise ValueError("the trees learnt from nothing")
-        numbers = (self.thresholds, self.masses, self.low, self.span, self.benign)
+        numbers = (self.thresholds, self.masses, self.low, self.span, self.benign, self.usual)
         if not all(np.isfinite(each).all() for each in numbers) or (self.span <= 0.0).any():
             raise ValueError("the trees hold what is no number")
         if (np.diff(self.benign, axis=0) < 0.0).any():
             raise ValueError("the trees' scores are not sorted")
         shape, width = self.masses.shape, self.low.shape
+        if self.usual.shape != (len(self.usual), 2):
+            raise ValueError("the trees know no ages")
         if len(shape) != 2 or self.features.shape != shape or self.thresholds.shape != shape:
             raise ValueError("the trees have different shapes")
         if len(width) != 1 or self.span.shape != width or self.benign.ndim != 1:

@@ -29,21 +29,62 @@ MOST_PARTS = 20
 """Into how many steps the least gap between values may be divided, and the usual one at most."""
 _WIDENING = 4.0
 
+LEAST_CLIENTS = 5
+"""Of so many and more, a single one may break a grid."""
+LEAST_SHARED = 3
+"""Values that several clients sent, lest chance make a grid of them."""
+
 Numbers = NDArray[np.float64]
+Owners = NDArray[np.int64]
 
 
-def natural_grid(numbers: Numbers) -> tuple[float, float]:
+def natural_grid(numbers: Numbers, owner: Owners | None = None) -> tuple[float, float]:
     """Return the step and the origin of a grid that all (n,) numbers lie on; a step of 0 is none.
 
-    Zeros do not count: they stand for what is missing as often as for a number.
+    Zeros do not count: they stand for what is missing as often as for a number. Nor does one client
+    that breaks a grid, where `owner` (n,) says whose the numbers are: somebody's made-up numbers
+    must not hide that others' are rounded. Several may be a habit that will come again.
     """
-    step = _decimal(numbers)
-    values = np.unique(numbers[numbers != 0.0])
+    told = numbers != 0.0
+    numbers, owner = numbers[told], owner if owner is None else owner[told]
+    step = _decimal(numbers, owner)
+    values = np.unique(numbers)
     if step > FINE_DECIMAL or len(values) < 2:
         return step, 0.0
-    error = 0.6 * step + PRECISION * float(np.abs(values).max())
-    found = _lattice(values, error)
+    found = _lattice(values, _error(values, step))
+    if found[0] == 0.0 and owner is not None:
+        found = _shared_lattice(numbers, owner, step)
     return found if found[0] > 0.0 else (step, 0.0)
+
+
+def _error(values: Numbers, step: float) -> float:
+    """Return how far values that are rounded to a decimal step may be off another grid."""
+    return 0.6 * step + PRECISION * float(np.abs(values).max())
+
+
+def _shared_lattice(numbers: Numbers, owner: Owners, step: float) -> tuple[float, float]:
+    """Return the lattice of values that several clients sent, if one client at most breaks it."""
+    pairs = np.unique(np.column_stack([numbers, owner]), axis=0)
+    values, senders = np.unique(pairs[:, 0], return_counts=True)
+    values = values[senders > 1]
+    if len(values) < LEAST_SHARED:
+        return 0.0, 0.0
+    error = _error(values, step)
+    found = _lattice(values, error)
+    if found[0] > 0.0:
+        multiples = (numbers - found[1]) / found[0]
+        if not _one_at_most(np.abs(multiples - np.round(multiples)) > error / found[0], owner):
+            return 0.0, 0.0
+    return found
+
+
+def _one_at_most(breaks: NDArray[np.bool_], owner: Owners | None) -> bool:
+    """Return whether one client at most sent the numbers that break a grid."""
+    if not breaks.any():
+        return True
+    if owner is None:
+        return False
+    return len(np.unique(owner[breaks])) == 1 and len(np.unique(owner)) >= LEAST_CLIENTS
 
 
 def slacks(steps: Numbers, origins: Numbers) -> Numbers:
@@ -62,13 +103,13 @@ def off_grid(numbers: Numbers, step: float, origin: float) -> NDArray[np.bool_]:
     return off
 
 
-def _decimal(numbers: Numbers) -> float:
-    """Return the coarsest of `GRIDS` under which all numbers are multiples, or 0."""
-    if np.abs(numbers).max() > 1e9:
-        return 0.0
+def _decimal(numbers: Numbers, owner: Owners | None) -> float:
+    """Return the coarsest of `GRIDS` under which all numbers but few are multiples, or 0."""
+    large = np.abs(numbers) > 1e9
     for step in GRIDS:
         multiples = numbers / step
-        if (np.abs(multiples - np.round(multiples)) <= GRID_TOLERANCE).all():
+        breaks = np.abs(multiples - np.round(multiples)) > GRID_TOLERANCE
+        if _one_at_most(breaks | large, owner):
             return step
     return 0.0
 

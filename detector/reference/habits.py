@@ -22,6 +22,8 @@ CLIENTS, QUERIES = 32, 480
 MOST_CENTRES = 128
 COHORTS = (16, 48, 144)
 TRIED = (0.5, 0.9)
+# One in so many who try values does so in one and the same record, with every query.
+ONE_RECORD = 4
 # Of a measurement that wanders: how much of its deviation stays, how large shocks are in 10-90%
 # ranges, and how much of the way it goes.
 MEMORY, SHOCKS, WAY = (0.7, 0.98), (0.01, 0.05), (0.3, 1.0)
@@ -49,7 +51,8 @@ def habits(fields: Fields, cells: Floats, owner: NDArray[np.int64]) -> Iterator[
 
     Some ask for records of a neighbourhood, again and again, where it is not one client's own; some
     try other values in one field, record after record; some in one or two fields, of the record or
-    of what was tried before; some send a measurement that wanders from one record to another.
+    of what was tried before; of both, some have but one record, whose other fields never change;
+    some send a measurement that wanders from one record to another.
     """
     kept, rng = usual_rows(owner), np.random.default_rng(0)
     distinct = distinct_rows(cells, kept)
@@ -63,7 +66,13 @@ def habits(fields: Fields, cells: Floats, owner: NDArray[np.int64]) -> Iterator[
     for most in (1, 2) if len(various) else ():
         rows = rng.choice(usual, CLIENTS * QUERIES)
         sent, changed = cells[rows], np.zeros(len(rows), dtype=np.bool_)
-        for life in np.split(np.arange(len(rows)), CLIENTS):
+        few = min(most, len(various))
+        for client, life in enumerate(np.split(np.arange(len(rows)), CLIENTS)):
+            if client % ONE_RECORD == 0:
+                open_to = rng.choice(various, few, replace=False)
+                sent[life] = _one_record(sent[life[0]], cells[usual], open_to, rng)
+                changed[life[1:]] = True
+                continue
             open_to = rng.choice(various, 1) if most == 1 else various
             changed[life], sent[life] = _tries(sent[life], cells[usual], open_to, most, rng)
         yield _habit(rows, sent, changed)
@@ -82,6 +91,7 @@ def _cohorts(
 ) -> NDArray[np.int64]:
     """Draw each client's rows from those next to one of them, where many ask for such rows.
 
+    Everybody's rows count alike there: an intruder that asks close queries must not fill it.
     Returns the rows of as many clients as there are neighbourhoods for, at most `CLIENTS`.
     """
     drawn: list[NDArray[np.int64]] = []
@@ -91,7 +101,8 @@ def _cohorts(
         apart = ((places - places[centre]) ** 2).sum(axis=1)
         near = distinct[np.argsort(apart, kind="stable")[:size]]
         if of_many(owner[near]):
-            drawn.append(rng.choice(near, QUERIES))
+            _, whose, counts = np.unique(owner[near], return_inverse=True, return_counts=True)
+            drawn.append(rng.choice(near, QUERIES, p=1.0 / (counts[whose] * len(counts))))
     return np.concatenate(drawn) if drawn else distinct[:0]
 
 
@@ -106,15 +117,30 @@ def _tries(
     sent, changed = records.copy(), rng.random(len(records)) < often
     changed[0] = False
     base = records[0]
+    most = min(most, len(open_to))
+    fields = open_to[rng.random((len(records), len(open_to))).argsort(axis=1)[:, :most]]
+    tried = values[rng.integers(len(values), size=fields.shape), fields]
+    counts = rng.integers(1, most + 1, len(records))
     for i in range(1, len(records)):
         if changed[i]:
-            count = min(int(rng.integers(1, most + 1)), len(open_to))
-            picked = rng.choice(open_to, count, replace=False)
             sent[i] = base
-            sent[i, picked] = values[rng.integers(len(values), size=count), picked]
+            sent[i, fields[i, : counts[i]]] = tried[i, : counts[i]]
         if further or not changed[i]:
             base = sent[i]
     return changed, sent
+
+
+def _one_record(
+    record: Floats, values: Floats, open_to: NDArray[np.int64], rng: Generator
+) -> Floats:
+    """Return (`QUERIES`, d) cells of a client whose (d,) record never changes but in some fields.
+
+    These have the values of other records; the first query is the record itself.
+    """
+    sent = np.tile(record, (QUERIES, 1))
+    others = rng.integers(len(values), size=QUERIES - 1)
+    sent[1:, open_to] = values[np.ix_(others, open_to)]
+    return sent
 
 
 def _wandering(start: Floats, end: Floats, fields: Fields, rng: Generator) -> Floats:

@@ -70,16 +70,24 @@ def moved_knots(candidate: Curve, before: Curve, step: float, share: float) -> C
     return np.asarray(np.maximum.accumulate(moved))
 
 
+def covariances(precision: Floats) -> Floats:
+    """Return the covariances (d, d) that belong to a precision, and the other way round.
+
+    Fields without numbers have neither, which the pseudo-inverse leaves so (Penrose 1955).
+    """
+    return np.asarray(np.linalg.pinv(precision, hermitian=True))
+
+
 def moved_precision(candidate: Floats, before: Floats, step: float) -> tuple[Floats, float]:
     """Return a precision (d, d) on the straight way between the covariances, and how far it went.
 
     No covariance of normal scores changes by more than `step`.
     """
-    old, new = np.linalg.inv(before), np.linalg.inv(candidate)
+    old, new = covariances(before), covariances(candidate)
     farthest = float(np.abs(new - old).max(initial=0.0))
     part = 1.0 if farthest <= step else step / farthest
     mixed = old + part * (new - old)
-    precision = np.linalg.inv(mixed)
+    precision = covariances(mixed)
     return np.ascontiguousarray((precision + precision.T) / 2.0), part * farthest
 
 

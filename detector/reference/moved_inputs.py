@@ -9,6 +9,7 @@ from detector.events.batch import Floats
 from detector.reference.fields import MAX_CATEGORIES, NEVER_MISSING, Fields
 from detector.reference.held import (
     BODY,
+    covariances,
     doublings,
     held,
     held_ratio,
@@ -19,8 +20,6 @@ from detector.reference.held import (
 from detector.reference.moves import Bounds, Move
 from detector.reference.picture import Reference
 from detector.reference.witnesses import Witnesses
-
-"""Share of gaps below which a field counts as never missing, as the strangeness does."""
 
 
 def moved_inputs(
@@ -39,7 +38,7 @@ def moved_inputs(
         moves.append(_missing(moved, j, name, *trio, seen, limits))
     step, total = limits.covariances
     precision, gone = moved_precision(candidate.precision, current.precision, step)
-    away = np.abs(np.linalg.inv(precision) - np.linalg.inv(anchor.precision)).max(initial=0.0)
+    away = np.abs(covariances(precision) - covariances(anchor.precision)).max(initial=0.0)
     moves.append(Move("correlations", "of a variance from the anchor", gone, float(away), total))
     return replace(current, fields=moved, precision=precision), moves
 

@@ -22,6 +22,7 @@ class Bounds:
         witnesses: Share of clients above which a change of structure is the world's, not a few
             clients'.
         vectors: Share of the client vectors that one refresh replaces.
+        volumes: Factor on how much clients ask in a day.
     """
 
     quantiles: tuple[float, float] = (0.05, 0.5)
@@ -34,6 +35,7 @@ class Bounds:
     margins: tuple[float, float] = (0.02, 0.1)
     witnesses: float = 0.2
     vectors: float = 0.1
+    volumes: tuple[float, float] = (1.25, 2.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,9 @@ def _left_out(
         for part in _parts(places, count):
             if USUAL <= part.mean() <= LARGEST and of_many(owner[kept[part]]):
                 rows = rng.permutation(distinct_rows(cells, kept[part]))[:ROWS_A_GROUP]
-                yield Newcomers(rows, cells[rows], relearn(reference, cells[kept[~part]]))
+                rest = kept[~part]
+                taught = relearn(reference, cells[rest], owner[rest])
+                yield Newcomers(rows, cells[rows], taught)
 
 
 def _noisy(cells: Floats, fields: Fields, size: float, rng: Generator) -> Floats:

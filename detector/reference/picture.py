@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import msgspec
@@ -15,8 +15,10 @@ from detector.kit.errors import ConfigurationError
 from detector.reference.answers import FEATURES, AnswerSample
 from detector.reference.fields import KNOTS, Fields
 from detector.reference.forest import NO_FOREST, Forest
+from detector.reference.layout import PLAIN, Layout
 from detector.reference.sketch import MAX_COLUMNS
 from detector.reference.surprise import BROKEN, MEASURES, Relations, p_values, strangeness
+from detector.reference.volumes import Volumes
 
 FORMAT = 2
 SHATTERED_SHARE = 0.55
@@ -44,7 +46,7 @@ class Reference:
         low_margin: Margin under which a query hugs the boundary; negative without scores.
         nulls: Client-level behaviour by sign: two Beta parameters a stage, flattened.
         ceilings: Log evidence that benign clients reached, by sign.
-        volumes: (c,) most distinct queries a day of each client.
+        volumes: (c,) most distinct queries of each client, fading over a day (`Volumes.peaks`).
         vectors: (c, f) feature vectors of benign clients.
         forest: The novelty model's trees, learnt from them.
         answers: Benign queries with their answers, to score surrogates on.
@@ -52,6 +54,8 @@ class Reference:
         clients: How many clients.
         shattered: How many fields a row must break more than, lest it be one of a group that the
             reference lacks; 0 where none were tried.
+        layout: How inputs and answers stand in columns.
+        volume_days: How many days of traffic the volumes were seen in; 0 when unknown.
     """
 
     model: ModelKey
@@ -76,6 +80,17 @@ class Reference:
     events: int
     clients: int
     shattered: float = 0.0
+    volume_days: float = 0.0
+    layout: Layout = PLAIN
+
+    @property
+    def asked(self) -> Volumes:
+        """How much the clients asked."""
+        return Volumes(self.volumes, self.volume_days)
+
+    def with_volumes(self, volumes: Volumes) -> "Reference":
+        """Return the reference with what is known of how much clients ask."""
+        return replace(self, volumes=volumes.peaks, volume_days=volumes.days)
 
     def measure(self, cells: Floats) -> Floats:
         """Return the (n, 4) measures of folded rows: three of strangeness, and broken fields."""
@@ -101,8 +116,14 @@ class Reference:
         # What references did not always keep is left out where it says nothing: digests stay.
         if not len(self.forest):
             del plain["forest"]
+        elif not len(self.forest.usual):
+            del plain["forest"]["usual"]
         if not self.shattered:
             del plain["shattered"]
+        if not self.volume_days:
+            del plain["volume_days"]
+        if self.layout.is_plain:
+            del plain["layout"]
         if not self.fields.origin.any():
             del plain["fields"]["origin"]
         return msgspec.msgpack.encode({"format": FORMAT, **plain})
@@ -116,14 +137,19 @@ class Reference:
                 raise ConfigurationError("the reference was written by another version: rebuild it")
             trees = _unpack(plain.pop("forest", None))
             plain.setdefault("shattered", 0.0)
+            plain.setdefault("volume_days", 0.0)
             plain.setdefault("apart", np.inf)
-            values = {name: _unpack(plain[name]) for name in _FIELDS if name != "forest"}
+            layout = _unpack(plain.pop("layout", None))
+            values = {name: _unpack(plain[name]) for name in _FIELDS if name in plain}
             values["model"] = ModelKey(*values["model"])
             values["names"] = tuple(values["names"])
             origin = np.zeros_like(values["fields"]["center"])
             values["fields"] = Fields(**{"origin": origin, **values["fields"]})
             values["answers"] = AnswerSample(**values["answers"])
             values["forest"] = NO_FOREST if trees is None else Forest(**trees)
+            if layout is not None:
+                scores, classes = (tuple(layout.pop(name)) for name in ("scores", "classes"))
+                values["layout"] = Layout(**layout, scores=scores, classes=classes)
             values["nulls"] = {name: tuple(null) for name, null in values["nulls"].items()}
             reference = cls(**values)
             reference._check_shapes()
@@ -136,6 +162,7 @@ class Reference:
     def _check_shapes(self) -> None:
         """Raise `ValueError` unless the arrays fit together: compiled code trusts them blindly."""
         self.forest.check()
+        self.layout.check(len(self.names))
         width, rows = len(self.fields.center), len(self.smallest)
         wide = {item.name: getattr(self.fields, item.name) for item in fields(Fields)}
         shapes: dict[str, tuple[object, object]] = {
@@ -166,6 +193,9 @@ class Reference:
             "has_scores": self.low_margin >= 0,
             "low_margin": round(self.low_margin, 4),
             "near_distance": round(self.near, 4),
+            "knows_near": self.near > 0.0,
+            "knows_apart": bool(np.isfinite(self.apart)),
+            "days_of_volumes": round(self.volume_days, 3),
             "events": self.events,
             "clients": self.clients,
             "answers_kept": len(self.answers.labels),
@@ -179,7 +209,7 @@ def _pack(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         array = np.ascontiguousarray(value, dtype=np.float64)
         return {"shape": list(array.shape), "data": array.tobytes()}
-    if isinstance(value, Fields | AnswerSample | Forest):
+    if isinstance(value, Fields | AnswerSample | Forest | Layout):
         return {item.name: _pack(getattr(value, item.name)) for item in fields(value)}
     return value
 

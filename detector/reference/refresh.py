@@ -16,12 +16,13 @@ from detector.events.batch import Floats
 from detector.kit.errors import ConfigurationError
 from detector.reference.draw import draw_answers
 from detector.reference.fields import Fields, scaled
-from detector.reference.forest import NO_FOREST
+from detector.reference.forest import NO_FOREST, lives
 from detector.reference.held import held, held_beta, held_ratio, held_tail
 from detector.reference.moved_inputs import moved_inputs
 from detector.reference.moves import Bounds, DriftRefusedError, Move
 from detector.reference.picture import Reference
 from detector.reference.surprise import MEASURES, tail_shares
+from detector.reference.volumes import held_volumes
 from detector.reference.witnesses import RecentRows, witnesses
 
 MAX_CALIBRATION_ROWS = 8192
@@ -134,11 +135,11 @@ def _behaviour(
 
     `which` is 0 for the bounds of one step and 1 for those of the whole way. Nothing is refused
     here: an evidence threshold that lags behind the world costs alarms, not sight. How many fields
-    a row may break and how much a client may ask stay as they are: both are plain limits, which
-    only a person should raise.
+    a row may break stays as it is: that is a plain limit, which only a person should raise.
     """
+    volumes = held_volumes(aimed.asked, base.asked, limits.volumes[which])
     return replace(
-        moved,
+        moved.with_volumes(volumes),
         limits=np.clip(
             aimed.limits, base.limits / limits.scales[which], base.limits * limits.scales[which]
         ),
@@ -174,9 +175,10 @@ def _nulls(aimed: Reference, base: Reference, factor: float) -> dict[str, tuple[
 
 
 def _vectors(current: Reference, candidate: Reference, limits: Bounds) -> Floats:
-    """Return the client vectors with the oldest share replaced by the newest, where there are."""
-    most = min(int(len(current.vectors) * limits.vectors), len(candidate.vectors))
-    if most == 0:
+    """Return the vectors with those of the oldest share of clients replaced by the newest's."""
+    if not len(current.vectors) or not len(candidate.vectors):
         return current.vectors
-    newest = candidate.vectors[-most:]
-    return np.concatenate([current.vectors[len(newest) :], newest])
+    held, offered = lives(current.vectors), lives(candidate.vectors)
+    most = min(int(held[-1] * limits.vectors), int(offered[-1]))
+    newest = candidate.vectors[offered > offered[-1] - most]
+    return np.concatenate([current.vectors[held > most], newest])

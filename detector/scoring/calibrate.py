@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 
 from detector.events.batch import Floats
+from detector.reference.fit import MAX_ROWS_A_CLIENT
 from detector.reference.habits import habits
 from detector.reference.newcomers import Newcomers, newcomers
 from detector.reference.picture import HALF_MORE, Reference
 from detector.reference.surprise import BROKEN
+from detector.reference.typical import typical_quantile
+from detector.reference.volumes import NO_VOLUMES
 from detector.scoring.evidence import summit
 from detector.scoring.grow import planted
 from detector.scoring.lives import BenignLog, Seen, live
@@ -40,8 +43,7 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
     reference = replace(reference, shattered=_most_broken(strange))
     seen = live(reference, log)
     groups = _groups(strange, log, reference.shattered)
-    empty = np.zeros(0)
-    unjudged = build_tables(signs, {}, {}, empty, ScoringPolicy(), True).levels
+    unjudged = build_tables(signs, {}, {}, NO_VOLUMES, ScoringPolicy(), True).levels
     levels, strangers = unjudged[:, seen.codes], unjudged[:, groups.codes]
     nulls = {
         sign.name: fit_groups(sign, strangers[s], groups.owner)
@@ -49,7 +51,7 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
         else fit_nulls(sign.stages, levels[s], log.owner)
         for s, sign in enumerate(signs)
     }
-    tables = build_tables(signs, nulls, {}, empty, ScoringPolicy(), True)
+    tables = build_tables(signs, nulls, {}, NO_VOLUMES, ScoringPolicy(), True)
     habitual = list(_habits(reference, log))
     ceilings = {}
     for s, sign in enumerate(signs):
@@ -61,7 +63,7 @@ def calibrate(reference: Reference, log: BenignLog, signs: Sequence[Sign]) -> Re
             reached = _ceiling(unjudged[s, habit.codes], habit.owner, *asked, spared=0)
             ceilings[sign.name] = max(ceilings[sign.name], reached)
     reference = replace(reference, nulls=nulls, ceilings=ceilings)
-    return planted(replace(reference, volumes=seen.volumes, vectors=seen.vectors))
+    return planted(replace(reference.with_volumes(seen.volumes), vectors=seen.vectors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,12 @@ def _with_distances(reference: Reference, seen: Seen, owner: NDArray[np.int64]) 
         return reference
     typical = float(np.median(seen.distances))
     known = ~np.isnan(seen.apart)
-    lives = [seen.apart[known & (owner == client)] for client in np.unique(owner)]
-    limits = [np.quantile(life, APART_SHARE) for life in lives if len(life) >= MIN_APART]
+    apart = typical_quantile(seen.apart[known], owner[known], APART_SHARE, MIN_APART)
     return replace(
         reference,
         near=NEAR_SHARE * typical,
         typical=typical,
-        apart=float(np.median(limits)) if limits else np.inf,
+        apart=np.inf if apart is None else apart,
     )
 
 
@@ -152,6 +153,23 @@ def _mean(stage: Stage, trials: Floats, hits: Floats) -> float:
     return _highest_mean(stage, trials.sum(keepdims=True), hits.sum(keepdims=True))
 
 
+def _usual_mean(stage: Stage, trials: Floats, hits: Floats) -> float:
+    """Return the same, no client counting for more than it gives to the picture of the inputs.
+
+    Nor does the client count without which the share is the lowest: one intruder must not say what
+    is usual.
+    """
+    counted = np.minimum(trials, MAX_ROWS_A_CLIENT)
+    yes = hits * counted / np.maximum(trials, 1.0)
+    all_trials, all_yes = counted.sum(keepdims=True), yes.sum(keepdims=True)
+    if len(trials) > 1:
+        weight = 2.0 * stage.benign_strength
+        without = (all_yes - yes + weight * stage.benign) / (all_trials - counted + weight)
+        odd = int(np.argmin(without))
+        all_trials, all_yes = all_trials - counted[odd], all_yes - yes[odd]
+    return _highest_mean(stage, all_trials, all_yes)
+
+
 def _highest_mean(stage: Stage, trials: Floats, hits: Floats) -> float:
     """Return the same of the client whose share is the highest."""
     weight = 2.0 * stage.benign_strength
@@ -181,7 +199,7 @@ def fit_groups(
             for stage, share_of_yes in zip(sign.stages, means, strict=True)
             for share in (share_of_yes, 1.0 - share_of_yes)
         )
-        tables = build_tables((sign,), {sign.name: null}, {}, np.zeros(0), ScoringPolicy(), True)
+        tables = build_tables((sign,), {sign.name: null}, {}, NO_VOLUMES, ScoringPolicy(), True)
         asked = tables.stages[0], int(tables.counts[0])
         if _ceiling(levels, owner, *asked, spared=1) <= chance:
             break
@@ -204,10 +222,11 @@ def fit_beta(
     """Fit a Beta distribution to (c,) clients by the beta-binomial likelihood of their hits.
 
     The strength is at most the expected one, because a reference that shows little spread does not
-    hold every kind of benign client that will come, and the client that fits worst is left out: one
-    intruder must not make oddity common. What the fit misses, the ceilings catch.
+    hold every kind of benign client that will come. The client that raises the mean most does not
+    count for it, nor the one that fits worst for the strength: one intruder must not make oddity
+    common. What the fit misses, the ceilings catch.
     """
-    mean = _mean(stage, trials, hits)
+    mean = _usual_mean(stage, trials, hits)
     asked = trials > 0
     n, yes = trials[asked], hits[asked]
     best, strength = -np.inf, stage.benign_strength

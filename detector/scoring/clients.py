@@ -14,6 +14,7 @@ from detector.events.names import Names
 from detector.features.directory import NOBODY
 from detector.features.rows import ESTABLISHED, NEWCOMER, SUSPECT, ClientRows, Held, Left, Tally
 from detector.features.state import ClientTable, Stat, stretches
+from detector.reference.volumes import Volumes, span_days
 from detector.scoring.evidence import (
     BETTER,
     DUE,
@@ -56,6 +57,12 @@ class SavedRows(msgspec.Struct, frozen=True, tag="rows"):
     arrays: list[bytes]
 
 
+def volumes_of(stats: NDArray[np.float64]) -> Volumes:
+    """Return how much clients with these (c, s) statistics asked."""
+    days = span_days(stats[:, Stat.FIRST_MS], stats[:, Stat.LAST_MS])
+    return Volumes(stats[:, Stat.PEAK_VOLUME].copy(), days)
+
+
 class ClientStates:
     """The clients of one model, at most `limit`, judged by `signs` signs."""
 
@@ -83,6 +90,11 @@ class ClientStates:
         """Return for each of the clients whether any sign of it was ever credible."""
         rows = self._rows.find(clients)
         return np.asarray((rows != NOBODY) & (self.table.verdicts[rows, FIRED] > 0))
+
+    def volumes(self, clients: Names) -> Volumes:
+        """Return how much those of the clients asked that are held."""
+        rows = self._rows.find(clients)
+        return volumes_of(self.table.stats[rows[rows != NOBODY]])
 
     def assign(self, clients: Names) -> NDArray[np.int64]:
         """Return rows for the first clients; as `ClientRows.assign`."""

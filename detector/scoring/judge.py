@@ -158,13 +158,13 @@ def anomaly(
 ) -> Finding:
     """Return the finding of the novelty model; weak by itself, so its confidence stays low.
 
-    `benign` is the number of profiles that the p-value rests on.
+    `benign` is the number of clients that the p-value rests on.
     """
     position, event = located
     span = LogRange(position.topic, position.partition, position.offset, position.offset)
     statement = Evidence(
         "client_novelty",
-        f"the client's features are stranger than those of all {benign} benign profiles "
+        f"the client's features are stranger than those of all {benign} benign clients "
         f"(p = {p_value:.3f})",
         {"p_value": round(p_value, 4), "benign_profiles": benign},
         (span,),

@@ -17,9 +17,12 @@ from detector.features.reading import read_row
 from detector.features.state import ClientTable, Stat
 from detector.features.view import without_gaps
 from detector.kit.compiled import borrowing
+from detector.reference.forest import AGE
 from detector.reference.habits import Habit
 from detector.reference.newcomers import Newcomers
 from detector.reference.picture import Reference
+from detector.reference.volumes import Volumes
+from detector.scoring.clients import volumes_of
 
 MAX_DISTANCES = 64
 PROFILE_QUERIES = (32, 64, 128, 256)
@@ -73,27 +76,28 @@ class Seen:
             fields with some company in memory; no client counts with more than 64.
         apart: (n,) mean squared distances to the remembered queries; NaN of queries that change
             fewer fields or have less company.
-        volumes: (c,) peak daily volume of each client.
-        vectors: (v, f) feature vectors at fixed ages.
+        volumes: How much the clients asked.
+        vectors: (v, f) feature vectors at fixed ages, client after client (`forest.lives`).
     """
 
     codes: NDArray[np.int64]
     distances: Floats
     apart: Floats
-    volumes: Floats
+    volumes: Volumes
     vectors: Floats
 
 
 @borrowing
 def _live(
     owner: Any, events: Any, lens: Any, held: Any, regions: int, codes: Any, nearest: Any,
-    apart: Any, profiles: Any,
+    apart: Any, profiles: Any, senders: Any,
 ) -> int:  # fmt: skip
     """Put the (n,) packed observations into `codes`, and return how many profiles were filled.
 
     `events` is (z, cells, labels, scores, margins, time_ms, p_values, broken), `held` is (rows,
     starts, blank) of the table. `nearest` (n,) gets the distances to the nearest that count,
-    `apart` (n,) those to all, `profiles` (v, f) the features at fixed ages.
+    `apart` (n,) those to all, `profiles` (v, f) the features at fixed ages and `senders` (v,) whose
+    they are.
     """
     z, cells, labels, scores, margins, time_ms, p_values, broken = events
     rows, starts, blank = held
@@ -114,6 +118,7 @@ def _live(
             nearest[i] = stats[_NEAREST_SUM] - before
         if stats[_QUERIES] in PROFILE_QUERIES:
             read_row(client, regions, profiles[filled])
+            senders[filled] = owner[i]
             filled += 1
     return filled
 
@@ -129,11 +134,12 @@ def live(reference: Reference, log: BenignLog) -> Seen:
     )  # fmt: skip
     codes, nearest = np.zeros(count, dtype=np.int64), np.zeros(count)
     profiles = np.empty((clients * len(PROFILE_QUERIES), len(CATALOGUE)))
+    senders = np.zeros(len(profiles), dtype=np.int64)
     filled = _live(
         log.owner, events, make_lens(reference, log.z.shape[1]),
         (table.block.rows, table.block.starts, table.blank), len(reference.centroids),
-        codes, nearest, apart, profiles,
+        codes, nearest, apart, profiles, senders,
     )  # fmt: skip
-    volumes = table.stats[:, Stat.PEAK_VOLUME].copy()
     vectors = without_gaps(profiles[:filled])
-    return Seen(codes, nearest[nearest > 0.0], apart, volumes, vectors)
+    vectors = vectors[np.lexsort((vectors[:, AGE], senders[:filled]))]
+    return Seen(codes, nearest[nearest > 0.0], apart, volumes_of(table.stats), vectors)

@@ -24,28 +24,31 @@ class NoveltyModel:
 
     @property
     def profiles(self) -> int:
-        """Number of benign profiles behind the p-value."""
+        """Number of benign clients behind the p-value."""
         return len(self._forest.benign)
 
     def p_values(self, items: Floats) -> Floats:
-        """Return the conformal p-values of (n, f) client vectors being benign."""
+        """Return the conformal p-values of the clients of (n, f) vectors being benign.
+
+        1 at ages of which too few vectors are held. Each allows for looks at all other ages.
+        """
         benign = self._forest.benign
-        scores = self._forest.scores(items)
-        at_least = len(benign) - np.searchsorted(benign, scores, "left")
+        at_least = len(benign) - np.searchsorted(benign, self._forest.strangeness(items), "left")
         return np.asarray((1 + at_least) / (1 + len(benign)))
 
 
 def novelty_model(reference: Reference) -> NoveltyModel | None:
     """Return the model, or None where the reference holds too few clients."""
     forest, vectors = reference.forest, reference.vectors
-    if not len(forest) and suffice(vectors, len(CATALOGUE)):
+    if not len(forest.usual) and suffice(vectors, len(CATALOGUE)):
         forest = _grown(vectors.tobytes(), vectors.shape)
-    return NoveltyModel(forest) if len(forest) and len(forest.low) == len(CATALOGUE) else None
+    usable = len(forest.usual) and len(forest) and len(forest.low) == len(CATALOGUE)
+    return NoveltyModel(forest) if usable else None
 
 
 @lru_cache(maxsize=MOST_KEPT)
 def _grown(vectors: bytes, shape: tuple[int, ...]) -> Forest:
-    """Grow the trees of a reference that was stored before references kept them."""
+    """Grow the trees of a reference that was stored before references kept them, or ages."""
     from detector.scoring.grow import grow
 
     return grow(np.frombuffer(vectors).reshape(shape))

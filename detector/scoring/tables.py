@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.features.observation import CODES, decode
+from detector.reference.volumes import Volumes, seen_share
 from detector.scoring.evidence import MAX_STAGES, STAGE_WIDTH
 from detector.scoring.hypothesis import Need
 from detector.scoring.signs import Sign
@@ -64,7 +65,7 @@ def build_tables(
     signs: Sequence[Sign],
     nulls: Mapping[str, Sequence[float]],
     ceilings: Mapping[str, float],
-    volumes: NDArray[np.float64],
+    volumes: Volumes,
     policy: ScoringPolicy,
     calibrated: bool,
 ) -> ScoringTables:
@@ -115,16 +116,21 @@ def _stages(sign: Sign, null: Sequence[float]) -> NDArray[np.float64]:
     return rows
 
 
-def volume_scale(volumes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return centre and spread of the log of (c,) volumes, wider for what few clients cannot show.
+def volume_scale(volumes: Volumes) -> NDArray[np.float64]:
+    """Return centre and spread of the log of clients' daily volume.
 
-    The spread is that of the upper half: monitors and retries, which hardly ask anything new, say
-    nothing about how much is much.
+    The spread is that of the upper half, wider for what few clients cannot show: monitors and
+    retries, which hardly ask anything new, say nothing about how much is much. A log shorter than
+    some days shows only a share of what a day holds; the rest is what a steady client would add,
+    and as that is a guess, all that it adds is taken for four of its standard deviations, half of
+    them on either side. Without volumes, or where nobody knows how long the log was, no client is
+    ever beyond it.
     """
-    if len(volumes) < FEWEST_VOLUMES:
+    if len(volumes.peaks) < FEWEST_VOLUMES or volumes.days <= 0.0:
         return np.array([np.log(1e12), LEAST_VOLUME_SPREAD])
-    logs = np.log(np.maximum(volumes, 1.0))
+    guessed = -float(np.log(seen_share(volumes.days)))
+    logs = np.log(np.maximum(volumes.peaks, 1.0)) + guessed
     center = float(np.median(logs))
     spread = float(np.sqrt(((logs[logs >= center] - center) ** 2).mean()))
-    spread = max(spread, LEAST_VOLUME_SPREAD)
-    return np.array([center, spread * (1.0 + 1.0 / np.sqrt(len(logs)))])
+    spread = max(spread, LEAST_VOLUME_SPREAD) * (1.0 + 1.0 / np.sqrt(len(logs)))
+    return np.array([center, np.hypot(spread, guessed / 2.0)])

@@ -63,6 +63,7 @@ def _same_columns(rows: FlatRows, at: int, event: PredictionEvent) -> None:
     cells = rows.cells[rows.starts[at] : rows.starts[at + 1]]
     assert bits(cells) == (bits(batch.cells[0]) if rows.has_input[at] else []), event
     assert rows.labels[at] == batch.labels[0], event
+    assert bits(rows.margins[at : at + 1]) == bits(batch.margins[:1]), event
     _same_scores(rows, at, event, batch.scores[0])
 
 

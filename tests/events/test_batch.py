@@ -186,7 +186,7 @@ def test_distance_of_fingerprints_is_the_share_of_positions_that_differ() -> Non
 
 def test_events_without_input_are_rows_of_missing_cells() -> None:
     batch = of_inputs(None, {"features": [1]}, {})
-    assert batch.has_input.tolist() == [False, True, True]
+    assert batch.has_input.tolist() == [False, True, False]
     assert same(batch.cells, [[NAN], [1], [NAN]])
 
 
@@ -271,23 +271,52 @@ def test_outputs_without_scores_have_no_margin() -> None:
     assert np.isnan(batch.scores).all()
 
 
-def test_classes_beyond_the_limit_are_left_out() -> None:
-    count = MAX_CLASSES + 8
-    listed = of_outputs({"scores": [i / 100 for i in range(count)]})
-    assert known(listed, 0) == {i: i / 100 for i in range(MAX_CLASSES)}
-    assert listed.margins == pytest.approx([0.01])
-    named = of_outputs({"scores": {f"class {i}": i / 100 for i in range(count)}})
-    assert known(named, 0) == known(listed, 0)
+def test_classes_beyond_the_limit_share_columns_and_count_for_the_margin() -> None:
+    scores = [i / 1000 for i in range(MAX_CLASSES)] + [0.5, 0.2, 0.01]
+    alone, beside = of_outputs({"scores": scores}), of_outputs({"scores": scores}, None)
+    for listed in (alone, beside):
+        best = {**{i: i / 1000 for i in range(MAX_CLASSES)}, 0: 0.5, 1: 0.2, 2: 0.01}
+        assert known(listed, 0) == best
+        assert listed.margins[0] == pytest.approx(0.3)
+    named = of_outputs({"scores": {f"class {i}": score for i, score in enumerate(scores)}})
+    assert named.margins == pytest.approx([0.3])
+    assert max(known(named, 0).values()) == 0.5
 
 
-def test_a_label_beyond_the_limit_has_no_score() -> None:
-    table = ColumnTable()
-    batch = of_outputs(
-        *({"label": i, "scores": [0.9]} for i in range(MAX_CLASSES + 1)), table=table
-    )
+def test_columns_of_further_classes_do_not_depend_on_which_came_first() -> None:
+    table, other = ColumnTable(classes=range(100, 132)), ColumnTable(classes=range(100, 132))
+    codes = [7, 1_000_003, 64]
+    found = [table.class_column(code) for code in codes]
+    assert found == [other.class_column(code) for code in reversed(codes)][::-1]
+    assert table.class_columns(codes) == found
+    assert table.classes == tuple(range(100, 132))
+
+
+def test_a_label_beyond_the_limit_keeps_its_score() -> None:
+    outputs = [{"label": i, "scores": [0.9]} for i in range(MAX_CLASSES + 1)]
+    batch = of_outputs(*outputs, table=ColumnTable())
     assert known(batch, MAX_CLASSES - 1) == {MAX_CLASSES - 1: 0.9}
-    assert known(batch, MAX_CLASSES) == {}
-    assert np.isnan(batch.margins[MAX_CLASSES])
+    assert known(batch, MAX_CLASSES) == {0: 0.9}
+    assert batch.margins[MAX_CLASSES] == pytest.approx(0.8)
+
+
+def test_an_input_that_names_no_known_field_counts_as_none() -> None:
+    table = ColumnTable(["age", "income"], max_fields=2)
+    batch = of_inputs(
+        {"fields": {"AGE": 3, "Income": 2}}, {"features": [3, 2]}, {"fields": {"age": None}},
+        {"fields": {"age": 3, "new": 1}}, table=table,
+    )  # fmt: skip
+    assert batch.has_input.tolist() == [False, False, True, True]
+
+
+def test_a_row_by_position_has_the_fields_of_a_table_in_their_order() -> None:
+    table = ColumnTable(["age", "income"], max_fields=2, by_position=True)
+    rows = [{"features": [3, 2]}, {"fields": {"income": 2, "age": 3}}, {"features": [3, 2, 1]},
+            {"embedding": [0, 1]}]  # fmt: skip
+    batch = of_inputs(*rows, table=table)
+    assert same(batch.cells, [[3, 2], [3, 2], [NAN, NAN], [NAN, NAN]])
+    assert batch.has_input.tolist() == [True, True, False, False]
+    assert same(of_inputs(rows[0], table=table).cells, [[3, 2]])
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

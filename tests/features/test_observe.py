@@ -46,7 +46,7 @@ class TestOneField:
     @pytest.mark.parametrize("view", [lens(4), uncalibrated(4)])
     def test_bisection_is_a_search_from_the_first_midpoint_on(self, view: Lens) -> None:
         client = Watcher(view)
-        low, high = 0.0, 4.0
+        low, high = 0.1236, 4.2371
         assert client.ask_all([self.change(low), self.change(high)]) == [
             Probe.FIRST,
             Probe.ONE_FIELD,
@@ -128,6 +128,32 @@ class TestOneField:
         seen = client.ask_all(self.change(value) for value in (9.0, 9.5, 9.1, 3.0))
         assert seen[2:] == [Probe.ONE_FIELD_CHOICE, Probe.ONE_FIELD]
 
+    def test_a_midpoint_that_many_of_the_values_between_pass_for_tells_nothing(self) -> None:
+        client = Watcher(lens(4, grid=(0.1, 0.0, 0.0, 0.0)))
+        client.ask(self.base)
+        seen = client.ask_all(self.change(value) for value in (6.0, 3.0, 4.5, 3.8, 4.0))
+        assert seen[1] is Probe.ONE_FIELD_SEARCH
+        assert seen[3:] == [Probe.ONE_FIELD_CHOICE] * 2
+
+    def test_off_its_grid_a_midpoint_tells_in_small_intervals_too(self) -> None:
+        client = Watcher(lens(4, grid=(0.1, 0.0, 0.0, 0.0)))
+        client.ask_all(self.change(value) for value in (0.0, 2.0, 3.0, 4.0))
+        assert client.ask(self.change(3.55)).probe is Probe.ONE_FIELD
+        assert client.ask(self.change(3.275)).probe is Probe.ONE_FIELD_SEARCH
+
+    def test_without_a_reference_rounded_values_are_halved_by_chance(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(uncalibrated(4))
+        seen = client.ask_all(self.change(round(x, 1)) for x in rng.normal(20.0, 0.5, size=60))
+        assert set(seen[1:]) <= {Probe.ONE_FIELD, Probe.ONE_FIELD_CHOICE, Probe.REPEAT}
+
+    def test_without_a_reference_whole_steps_in_field_after_field_are_none(self) -> None:
+        client = Watcher(uncalibrated(4))
+        client.ask(self.base)
+        seen = client.ask_all(self.change(self.base[j] + 1.0, j) for j in range(4))
+        assert Probe.ONE_FIELD_STEP not in seen
+
     def test_equal_steps_in_field_after_field_are_steps(self) -> None:
         client = Watcher(lens(4))
         client.ask(self.base)
@@ -177,6 +203,41 @@ class TestSweep:
         client.ask(20.0 * rng.normal(size=D))
         seen = client.ask(20.0 * rng.normal(size=D))
         assert (seen.tells_routine, seen.routine) == (True, False)
+
+    def test_records_that_are_swept_side_by_side_are_a_sweep(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(4))
+        records = 20.0 * rng.normal(size=(6, 4))
+        seen = []
+        for records[:, 2] in self.values:
+            seen.append([client.ask(record).routine for record in records])
+        assert seen[-1][1:] == [True] * 5
+
+    def test_searches_side_by_side_are_no_sweep_for_beginning_alike(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(4))
+        records = 20.0 * rng.normal(size=(6, 4))
+        seen = []
+        for records[:, 2] in (-8.0, 8.0, 0.0):
+            seen.append([client.ask(record) for record in records])
+        assert all(item.probe is Probe.ONE_FIELD_SEARCH for item in seen[-1])
+        assert not any(item.routine for item in seen[-1])
+
+    def test_what_was_swept_is_known_when_another_field_was_looked_at(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(lens(D))
+        for _ in range(8):
+            record = 20.0 * rng.normal(size=D)
+            for record[2] in self.values:
+                client.ask(record)
+            record[4] += 7.0
+            client.ask(record)
+        assert client.stat(Stat.SWEPT_FIELD) == 3
+        assert client.stat(Stat.SWEPT_VALUES) == len(self.values)
+        assert client.stat(Stat.SWEPT_RECORDS) >= 7
 
     @staticmethod
     def told(

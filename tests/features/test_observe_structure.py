@@ -29,6 +29,13 @@ class TestStructure:
         client.ask_all([a, b])
         assert client.ask(a + 0.3 * (b - a)).probe is Probe.COLLINEAR
 
+    def test_without_a_reference_values_that_repeat_make_no_structure(
+        self, rng: np.random.Generator
+    ) -> None:
+        client = Watcher(uncalibrated(D))
+        seen = client.ask_all(rng.integers(0, 4, size=(200, D)).astype(float))
+        assert not set(seen) & {Probe.COLLINEAR, Probe.SYMMETRIC}
+
     def test_mirrored_pairs_about_a_point_that_was_asked(self, rng: np.random.Generator) -> None:
         client = Watcher(lens(D))
         center = rng.normal(size=D)

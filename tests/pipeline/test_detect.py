@@ -20,6 +20,7 @@ from tests.scoring.traffic import (
     ATTACKS,
     MODEL,
     START_MS,
+    Row,
     attribute_sweep,
     benign,
     event,
@@ -219,10 +220,41 @@ class TestLearning:
         assert frozen.clients > 20
         assert 800 <= frozen.events < 900
 
+    def test_how_much_clients_ask_is_not_cut_short_with_what_they_teach(self) -> None:
+        streams = [benign(f"benign-{k}", 120, 300 + k) for k in range(24)]
+        (frozen,) = run([*located(benign("loud", 880, 1)), *interleave(streams)]).frozen
+        learnt = Reference.from_bytes(frozen.body)
+        assert len(learnt.volumes) == frozen.clients
+        assert learnt.volumes.max() == pytest.approx(879, rel=0.05)
+
+    def test_busy_clients_are_not_harvesting_for_being_learnt_in_minutes(self) -> None:
+        rng = np.random.default_rng(5)
+        rows: list[Row] = [
+            {"a": float(x), "b": float(y)} for x, y in rng.normal(size=(24 * 700, 2))
+        ]
+        events = located(event(f"c{i % 24}", i // 24, row) for i, row in enumerate(rows))
+        said = run(events)
+        assert said.frozen
+        assert {found.technique for found in said.findings} <= {"anomalous_client"}
+
     def test_nothing_freezes_before_there_are_enough_clients(self) -> None:
         few = interleave([benign(f"benign-{k}", 100, k) for k in range(19)])
         policy = DetectionPolicy(learn_events=800, learn_clients=20, learn_share=1.0)
         assert not run(few, policy=policy).frozen
+
+    def test_yes_and_no_or_one_reading_of_a_sensor_are_no_attack_while_learning(self) -> None:
+        rng = np.random.default_rng(5)
+        shares = rng.random((30, 8))
+
+        def flags(c: int) -> dict[str, Cell]:
+            return {f"q{j}": bool(rng.random() < shares[c, j]) for j in range(8)}
+
+        def reading(c: int) -> dict[str, Cell]:
+            return {"sensor": f"s{c}", "unit": "C", "value": round(float(rng.normal(20, 1)), 1)}
+
+        for made in (flags, reading):
+            events = [event(f"c{i % 30}", i, made(i % 30), output=None) for i in range(30 * 80)]
+            assert not run(located(events), policy=DetectionPolicy()).findings
 
     @pytest.mark.parametrize("attack", [path_finding, line_search, attribute_sweep])
     def test_signatures_that_need_no_reference_already_work(

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 
-from detector.events.model import ModelKey, PredictionEvent
+from detector.events.model import Input, ModelKey, Output, PredictionEvent
 from detector.kit.errors import ConfigurationError
 from detector.pipeline.learn import MIN_CLIENTS, MIN_EVENTS, ReferenceBuilder, learn
+from detector.pipeline.watch import ModelWatch
+from detector.reference.picture import Reference
+from detector.reference.volumes import NO_VOLUMES
 from detector.scoring.grow import planted
 from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy, build_tables
@@ -18,6 +22,7 @@ from tests.scoring.traffic import (
     located,
     path_finding,
     reference,
+    sphere,
 )
 
 
@@ -77,15 +82,15 @@ def test_the_most_distinct_queries_a_day_of_every_client_are_learnt() -> None:
     learnt = reference()
     assert learnt.volumes.shape == (learnt.clients,)
     assert learnt.volumes == pytest.approx(60.0, rel=0.05)
+    assert learnt.volume_days == pytest.approx(59 * 2 / 86_400)
 
 
 @pytest.mark.parametrize("queries", [40, 400])
 def test_a_single_intruder_does_not_raise_a_threshold(queries: int) -> None:
     def thresholds(*streams: list[PredictionEvent]) -> NDArray[np.float64]:
         learnt = learn(MODEL, interleave([*honest, *streams]))
-        nothing = np.zeros(0)
         return build_tables(
-            SIGNS, learnt.nulls, learnt.ceilings, nothing, ScoringPolicy(), True
+            SIGNS, learnt.nulls, learnt.ceilings, NO_VOLUMES, ScoringPolicy(), True
         ).thresholds
 
     honest = [benign(f"benign-{k}", 40, k) for k in range(20)]
@@ -105,3 +110,39 @@ def test_where_records_differ_in_one_field_whoever_looks_at_a_few_is_reckoned_wi
 
     streams = [[event(f"c{k}", i, row) for i, row in enumerate(tour(k))] for k in range(30)]
     assert learn(MODEL, interleave(streams)).ceilings["one_field"] > 1.0
+
+
+def test_names_that_one_client_makes_up_get_no_column() -> None:
+    wide, named = (event("mallory", i, None) for i in range(2))
+    wide = structs.replace(wide, input=Input(features=[0.0] * 4096))
+    named = structs.replace(named, input=Input(fields={f"x{i}": 1.0 for i in range(200)}))
+    learnt = learn(MODEL, [*located([wide, named]), *benign_log(20, 30)])
+    assert learnt.names == reference().names
+    assert learnt.layout.by_position
+    assert learnt.events == 600
+
+
+def test_a_class_is_seen_to_climb_where_scores_are_logits() -> None:
+    def in_logits(given: PredictionEvent) -> PredictionEvent:
+        assert given.output is not None
+        assert isinstance(given.output.scores, list)
+        p = np.clip(given.output.scores, 1e-9, 1.0 - 1e-9)
+        logits = np.log(p / (1.0 - p)).tolist()
+        return structs.replace(given, output=Output(label=given.output.label, scores=logits))
+
+    def climb(picture: Reference, events: list[PredictionEvent]) -> float:
+        model = ModelWatch(MODEL, picture, ScoringPolicy(), 10)
+        profile = model.process(located(events)).profiles[-1][1]
+        return profile.features["climb"]
+
+    log = located(in_logits(item.event) for item in benign_log(20, 30))
+    attack = list(map(in_logits, sphere("eve", 150, 5)))
+    assert climb(learn(MODEL, log), attack) > 0.1
+
+
+def test_an_intruder_does_not_teach_that_what_it_does_is_usual() -> None:
+    honest = [benign(f"benign-{k}", 40, k) for k in range(20)]
+    clean = learn(MODEL, interleave(honest))
+    tainted = learn(MODEL, interleave([*honest, path_finding("eve", 2000, 1)]))
+    assert sum(tainted.nulls["search"][::2]) <= 1.5 * sum(clean.nulls["search"][::2])
+    np.testing.assert_array_equal(tainted.fields.grid, clean.fields.grid)

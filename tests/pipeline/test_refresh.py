@@ -6,18 +6,21 @@ from itertools import pairwise
 from math import ceil
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec import structs
+from numpy.random import Generator
 
 from detector.events.located import LocatedEvent
-from detector.events.model import Input, ModelKey
+from detector.events.model import Input, ModelKey, PredictionEvent
 from detector.kit.errors import ConfigurationError
 from detector.pipeline import refresh
+from detector.pipeline.learn import ReferenceBuilder
 from detector.pipeline.refresh import ReferenceRefresher, RefreshPolicy, RefreshResult
 from detector.reference.picture import Reference
 from detector.scoring.grow import planted
 from tests.pipeline.world import CLIENTS, EACH, day_of
-from tests.scoring.traffic import MODEL, benign, event, interleave, located, path_finding
+from tests.scoring.traffic import MODEL, Row, benign, event, interleave, located, path_finding
 from tests.scoring.traffic import reference as anchor
 
 ROWS = CLIENTS * EACH
@@ -122,3 +125,23 @@ def test_a_person_may_approve_what_recent_traffic_says() -> None:
     before = anchor().fields.center[rate]
     assert before < bounded.reference.fields.center[rate] < before + 0.3
     assert approved.reference.fields.center[rate] > before + 0.6
+
+
+@pytest.mark.parametrize("kind", ["categories", "fingerprints"])
+def test_a_model_without_numbers_is_refreshed(kind: str) -> None:
+    def day(seed: int) -> list[LocatedEvent]:
+        rng = np.random.default_rng(seed)
+        return located(shaped_event(kind, rng, i) for i in range(1000))
+
+    builder = ReferenceBuilder(MODEL)
+    builder.add(day(1))
+    refresher = ReferenceRefresher(current := builder.build())
+    refresher.add(day(2))
+    assert refresher.refresh(current).clients == 25
+
+
+def shaped_event(kind: str, rng: Generator, i: int) -> PredictionEvent:
+    texts: Row = {f"f{j}": f"v{rng.integers(6)}" for j in range(5)}
+    one = Input(fingerprint=rng.bytes(8).hex())
+    item = Input(fields=texts) if kind == "categories" else one
+    return event(f"c{i % 25}", i // 25, None, input=item)

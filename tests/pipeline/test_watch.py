@@ -4,12 +4,15 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
+import pytest
 
+from detector.events.batch import MAX_FIELDS
 from detector.events.model import Input, PredictionEvent
 from detector.features.catalogue import CATALOGUE
-from detector.pipeline.watch import ModelWatch
+from detector.pipeline.watch import CLIENT_FIELDS, ModelWatch
 from detector.reference.client_days import DAY_MS, QUERIES
 from detector.reference.picture import Reference
+from detector.scoring.clients import SavedRows
 from detector.scoring.finding import Evidence, Finding
 from detector.scoring.signs import SIGNS
 from detector.scoring.tables import ScoringPolicy
@@ -184,6 +187,57 @@ def test_fields_that_the_reference_never_saw_carry_no_evidence() -> None:
         located(event("a", i, {**row, f"unknown-{i}": i}) for i, row in enumerate(rows))
     )
     assert [p.features for _, p in plain.profiles] == [p.features for _, p in more.profiles]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("name no field" in record.message for record in caplog.records)
+
+
+def test_inputs_without_a_known_field_count_for_the_volume_and_are_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def renamed(event: PredictionEvent) -> PredictionEvent:
+        assert event.input is not None
+        fields = {k.upper(): v for k, v in (event.input.fields or {}).items()}
+        return msgspec.structs.replace(event, input=Input(fields=fields))
+
+    model = watch(reference())
+    found = model.process(located(map(renamed, random_querying("thief", 1500, 1))))
+    assert found.unmatched == 1500
+    assert model.volumes(["thief"]).peaks.max() > 1400
+    assert told(caplog) == 1
+    found = model.process(located(benign("alice", 600, 1)))
+    assert (found.unmatched, told(caplog)) == (0, 1)
+
+
+def test_a_row_by_position_is_judged_as_one_by_name() -> None:
+    def in_a_row(event: PredictionEvent) -> PredictionEvent:
+        assert event.input is not None
+        fields = event.input.fields or {}
+        return msgspec.structs.replace(event, input=Input(features=list(fields.values())))
+
+    events = path_finding("thief", 100, 1)
+    by_name = watch(reference()).process(located(events))
+    by_position = watch(reference()).process(located(map(in_a_row, events)))
+    assert by_name.findings
+    assert [found.evidence for _, found in by_position.findings] == [
+        found.evidence for _, found in by_name.findings
+    ]
+
+
+def test_while_learning_one_client_cannot_take_all_columns() -> None:
+    junk = Input(features=[0.0] * MAX_FIELDS)
+    loud = msgspec.structs.replace(event("mallory", 0, None), input=junk)
+    model = watch()
+    model.process(located([loud, loud, *benign("alice", 3, 1)]))
+    fields = model.header().fields
+    assert len([name for name in fields if name.isdigit()]) == CLIENT_FIELDS
+    assert set(benign("alice", 1, 1)[0].input.fields or ()) <= set(fields)  # type: ignore[union-attr]
+    again = watch()
+    rows = [part for part in model.save(True) if isinstance(part, SavedRows)]
+    again.restore(model.header(), rows, [])
+    again.process(located([loud]))
+    assert again.header().fields == fields
 
 
 def test_the_same_client_comes_back_blank_after_it_had_to_leave() -> None:

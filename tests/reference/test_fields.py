@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from detector.events.batch import category_code
-from detector.reference.fields import KNOTS, MAX_CATEGORIES, fit_fields
+from detector.events.batch import CATEGORY_CEILING, category_code
+from detector.reference.fields import KNOTS, MAX_CATEGORIES, fit_fields, scaled
 
 GAP = float("nan")
 rng = np.random.default_rng(5)
@@ -46,3 +46,13 @@ def test_missing_cells_are_counted_and_else_left_out() -> None:
 )
 def test_no_scale_is_ever_zero(column: np.ndarray) -> None:
     assert fit_fields(column[:, None]).scale[0] > 0
+
+
+def test_numbers_far_beyond_a_tiny_scale_stay_numbers_and_in_order() -> None:
+    fields = fit_fields((rng.lognormal(0.0, 0.3, 500) * 4.7e-12)[:, None])
+    tried = np.array([[-1e29], [-1e18], [-1.0], [0.0], [1.0], [1e18], [1e29]])
+    z = scaled(tried, fields).astype(float)
+    assert (z > CATEGORY_CEILING).all()
+    assert (np.diff(z[:, 0]) > 0).all()
+    assert np.isfinite(z * z).all()
+    assert np.isfinite(scaled(np.array([[1e29]]), fit_fields(np.array([[0.0], [5e-324]])))).all()

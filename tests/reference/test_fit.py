@@ -268,3 +268,13 @@ def test_any_few_rows_give_a_picture(rows: list[tuple[float, float, float]]) -> 
     values = p_values(learnt, cells)
     assert ((values > 0) & (values <= 1)).all()
     assert (cells[:, 0] < CATEGORY_CEILING).any() == np.isfinite(learnt.fields.categories[0]).any()
+
+
+def test_small_clients_have_no_laxer_limit_than_large_ones() -> None:
+    rows = rows_of(related(3000, 38), clients=30)
+    small = BenignRows(rows.cells, rows.names, np.arange(3000) % 500, rows.margins)
+    odd = rows.cells.copy()
+    odd[:6] = np.random.default_rng(39).normal(size=(6, 12))
+    wild = BenignRows(odd, rows.names, np.append(np.zeros(6, int), small.owner[6:]), rows.margins)
+    for few in (small, wild):
+        assert fit(MODEL, few).broken <= fit(MODEL, rows).broken + 1

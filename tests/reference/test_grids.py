@@ -47,6 +47,29 @@ def test_one_value_off_the_grid_leaves_none() -> None:
     assert natural_grid(np.array([*z_scores(COUNTS), 1 / np.pi]))[0] == 0.0
 
 
+@pytest.mark.parametrize("sent", [COUNTS, COUNTS / 10, z_scores(COUNTS)])
+@pytest.mark.parametrize("wild", [np.array([1 / np.pi]), 1e12 * NORMAL, np.full(40, np.e)])
+def test_the_numbers_of_one_client_do_not_hide_a_grid(sent: Numbers, wild: Numbers) -> None:
+    owner = np.arange(len(sent)) % 40
+    grid = natural_grid(sent)
+    assert grid[0] > 0.0
+    found = natural_grid(np.append(wild, sent), np.append(np.full(len(wild), 40), owner))
+    assert found == pytest.approx(grid)
+
+
+@pytest.mark.parametrize("sent", [COUNTS, z_scores(COUNTS)])
+def test_what_more_than_one_client_sends_is_no_oddity(sent: Numbers) -> None:
+    owner = np.arange(len(sent)) % 40
+    odd = np.where(owner < 2, sent + rng.random(len(sent)), sent)
+    assert natural_grid(odd, owner) == (0.0, 0.0)
+    assert natural_grid(np.where(owner < 1, odd, sent), owner)[0] > 0.0
+
+
+def test_who_sends_nothing_but_zeros_does_not_say_that_the_others_round() -> None:
+    owner = np.arange(400) % 40
+    assert natural_grid(np.where(owner < 4, rng.random(400), 0.0), owner) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     "written",
     [lambda x: x, lambda x: x.astype(np.float32).astype(float), lambda x: digits(x, 6),

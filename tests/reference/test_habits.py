@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from detector.events.batch import category_code
 from detector.reference.fields import fit_fields
-from detector.reference.habits import CLIENTS, COHORTS, QUERIES, Habit, habits
+from detector.reference.habits import CLIENTS, COHORTS, ONE_RECORD, QUERIES, Habit, habits
 from detector.reference.samples import points
 
 FIELDS = 5
@@ -83,6 +83,17 @@ def test_tries_change_so_many_fields_of_something_asked_before(most: int) -> Non
         if most == 1:
             before = ~same(sent[1:], sent[:-1])
             assert len(np.flatnonzero(before[habit.changed[habit.owner == client][1:]].any(0))) <= 1
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_some_have_but_one_record_that_never_changes_but_in_few_fields(most: int) -> None:
+    habit = made()[len(COHORTS) + most - 1]
+    for client in range(0, CLIENTS, ONE_RECORD):
+        mine = habit.owner == client
+        sent = habit.cells[mine]
+        assert habit.changed[mine][1:].all()
+        differ = ~same(sent, sent[0]).all(axis=0)
+        assert 1 <= differ.sum() <= most
 
 
 def test_a_measurement_wanders_on_its_grid_and_within_its_range() -> None:

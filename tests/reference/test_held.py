@@ -155,3 +155,10 @@ def test_covariances_move_by_their_step_and_stay_sound() -> None:
     same, gone = moved_precision(before, before, 0.05)
     np.testing.assert_allclose(same, before)
     assert gone == pytest.approx(0.0, abs=1e-9)
+
+
+def test_relations_between_no_numbers_stay_none() -> None:
+    nothing = np.zeros((3, 3))
+    moved, gone = moved_precision(nothing, nothing, 0.05)
+    np.testing.assert_array_equal(moved, nothing)
+    assert gone == 0.0

@@ -10,6 +10,7 @@ from detector.kit.errors import ConfigurationError
 from detector.reference.answers import AnswerSample
 from detector.reference.fields import Fields
 from detector.reference.forest import NO_FOREST, Forest
+from detector.reference.layout import Layout
 from detector.reference.picture import FORMAT, Reference
 from tests.scoring.traffic import reference
 
@@ -17,7 +18,7 @@ from tests.scoring.traffic import reference
 def assert_same(a: Reference, b: Reference) -> None:
     for item in fields(Reference):
         x, y = getattr(a, item.name), getattr(b, item.name)
-        if isinstance(x, Fields | AnswerSample | Forest):
+        if isinstance(x, Fields | AnswerSample | Forest | Layout):
             for part in fields(x):
                 np.testing.assert_array_equal(getattr(x, part.name), getattr(y, part.name))
         elif isinstance(x, np.ndarray):
@@ -38,6 +39,20 @@ def test_bytes_bring_back_the_same_picture() -> None:
     assert isinstance(back.model, ModelKey)
     assert back.digest() == there.digest()
     assert back.to_bytes() == there.to_bytes()
+
+
+def test_the_layout_is_kept() -> None:
+    layout = Layout(np.zeros((2, 0)), (7, 2**31 - 1), True, (-8.0, 9.5))
+    back = Reference.from_bytes(replace(reference(), layout=layout).to_bytes())
+    assert (back.layout.classes, back.layout.by_position) == ((7, 2**31 - 1), True)
+    assert back.layout.scores == (-8.0, 9.5)
+
+
+@pytest.mark.parametrize("units", [np.ones((2, 3)), np.ones(4)])
+def test_units_of_other_fields_are_refused(units: np.ndarray) -> None:
+    layout = replace(reference().layout, units=units)
+    with pytest.raises(ConfigurationError, match="units"):
+        Reference.from_bytes(replace(reference(), layout=layout).to_bytes())
 
 
 def test_the_digest_tells_pictures_apart() -> None:
@@ -124,6 +139,8 @@ def test_parts_that_do_not_fit_are_refused(values: dict[str, object]) -> None:
         {"span": np.array([1.0, 0.0, 1.0])},
         {"features": np.array([[3.0, -1, -1, -1, -1, -1, -1]])},
         {"features": np.array([[-1, -1, -1, 0.0, -1, -1, -1]])},
+        {"usual": np.zeros((1, 3))},
+        {"usual": np.array([[32.0, np.nan]])},
     ],
 )
 def test_trees_that_point_nowhere_are_refused(changes: dict[str, Any]) -> None:

@@ -31,7 +31,9 @@ BEHAVIOUR: dict[str, Any] = {
     "typical": 0.6,
     "apart": 1.2,
     "low_margin": 0.1,
-    "vectors": np.arange(200.0).reshape(40, 5),
+    "vectors": np.column_stack([np.tile([32.0, 64.0], 40), np.arange(320.0).reshape(80, 4)]),
+    "volumes": np.linspace(50.0, 150.0, 40),
+    "volume_days": 30.0,
 }
 
 Cells = NDArray[np.float64]
@@ -249,6 +251,7 @@ class TestBehaviour:
             "limits": anchor.limits * 9.0,
             "broken": anchor.broken + 9.0,
             "volumes": np.full(40, 1e6),
+            "volume_days": 30.0,
             "low_margin": 0.9,
         }
         current = anchor
@@ -265,18 +268,41 @@ class TestBehaviour:
         assert current.apart == pytest.approx(1.2 * Bounds().scales[1])
         np.testing.assert_allclose(current.limits, anchor.limits * Bounds().scales[1])
         assert current.broken == anchor.broken
-        np.testing.assert_array_equal(current.volumes, anchor.volumes)
+        np.testing.assert_allclose(current.volumes, 2.0 * anchor.volumes)
         assert current.low_margin == pytest.approx(0.1 + Bounds().margins[1])
 
     def test_a_log_that_lost_its_scores_keeps_its_margin(self, anchor: Reference) -> None:
         assert step(anchor, people(20), low_margin=-1.0).reference.low_margin == 0.1
 
-    def test_client_vectors_are_replaced_by_the_tenth(self, anchor: Reference) -> None:
-        newest = np.full((40, 5), -1.0)
+    def test_a_tenth_of_the_clients_have_their_vectors_replaced(self, anchor: Reference) -> None:
+        newest = np.column_stack([np.tile([32.0, 64.0, 128.0], 40), np.full((120, 4), -1.0)])
         vectors = step(anchor, people(20), vectors=newest).reference.vectors
-        assert vectors.shape == (40, 5)
-        assert (vectors == -1.0).all(axis=1).sum() == 4
-        np.testing.assert_array_equal(vectors[:36], anchor.vectors[4:])
+        assert vectors.shape == (72 + 12, 5)
+        np.testing.assert_array_equal(vectors[:72], anchor.vectors[8:])
+        np.testing.assert_array_equal(vectors[72:], newest[:12])
+
+    def test_how_much_clients_ask_is_followed_step_by_step(self, anchor: Reference) -> None:
+        less: dict[str, Any] = {"volumes": anchor.volumes / 1.1, "volume_days": 9.0}
+        moved = step(anchor, people(20), **less).reference
+        assert moved.volume_days == 9.0
+        np.testing.assert_allclose(moved.volumes, anchor.volumes / 1.1, rtol=1e-3)
+        loud: dict[str, Any] = {"volumes": np.full(40, 1e6), "volume_days": 9.0}
+        moved = step(anchor, people(20), **loud).reference
+        np.testing.assert_allclose(moved.volumes, anchor.volumes * Bounds().volumes[0], rtol=1e-3)
+
+    def test_what_a_short_log_could_only_guess_is_learnt_at_once(self, anchor: Reference) -> None:
+        """Half an hour showed 50 to 150 queries; what of a day they are, a week shows."""
+        short = replace(anchor, volume_days=1 / 48)
+        seen: dict[str, Any] = {"volumes": np.linspace(300.0, 900.0, 40), "volume_days": 7.0}
+        moved = step(short, people(20), **seen).reference
+        assert moved.volume_days == 7.0
+        np.testing.assert_allclose(moved.volumes, seen["volumes"])
+
+    def test_half_an_hour_teaches_nothing_about_days(self, anchor: Reference) -> None:
+        seen: dict[str, Any] = {"volumes": np.full(40, 3.0), "volume_days": 1 / 48}
+        moved = step(anchor, people(20), **seen).reference
+        np.testing.assert_array_equal(moved.volumes, anchor.volumes)
+        assert moved.volume_days == anchor.volume_days
 
     def test_clients_too_short_for_a_vector_replace_none(self, anchor: Reference) -> None:
         moved = step(anchor, people(20), vectors=np.zeros((0, 0))).reference

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from detector.features.observation import FLAGS, Probe, decode
+from detector.reference.volumes import NO_VOLUMES, Volumes, seen_share
 from detector.scoring.calibrate import (
     GROUP_STRENGTHS,
     HALVINGS,
@@ -28,7 +29,8 @@ from detector.scoring.tables import (
     volume_scale,
 )
 
-NOTHING = np.zeros(0)
+NOTHING = NO_VOLUMES
+LONG = 30.0
 
 
 # Signs of groups are trusted as far as groups are alike.
@@ -185,18 +187,34 @@ class TestVolume:
         assert tail(0.0, 4.0, 0.9) == 0.0
 
     def test_few_clients_say_nothing_about_how_much_is_much(self) -> None:
-        center, spread = volume_scale(np.full(5, 10.0))
+        center, spread = volume_scale(Volumes(np.full(5, 10.0), LONG))
         assert tail(1e9, center, spread) == 0.0
 
     def test_clients_that_hardly_ask_do_not_widen_what_is_usual(self) -> None:
         busy = np.exp(np.random.default_rng(0).normal(6.0, 1.5, 400))
         idle = np.where(busy < np.quantile(busy, 0.4), 1.0, busy)
-        np.testing.assert_allclose(volume_scale(idle), volume_scale(busy))
+        np.testing.assert_allclose(
+            volume_scale(Volumes(idle, LONG)), volume_scale(Volumes(busy, LONG))
+        )
 
     def test_the_spread_is_never_narrower_than_a_few_alike_clients_suggest(self) -> None:
-        _, few = volume_scale(np.full(25, 60.0))
-        _, many = volume_scale(np.full(2500, 60.0))
+        _, few = volume_scale(Volumes(np.full(25, 60.0), LONG))
+        _, many = volume_scale(Volumes(np.full(2500, 60.0), LONG))
         assert few > many > LEAST_VOLUME_SPREAD
+
+    @pytest.mark.parametrize("days", [3 / 1440, 1 / 24, 1.0, 30.0])
+    def test_a_short_log_stands_for_what_steady_clients_ask_in_a_day(self, days: float) -> None:
+        a_day = np.exp(np.random.default_rng(1).normal(9.0, 0.3, 60))
+        center, _ = volume_scale(Volumes(a_day * seen_share(days), days))
+        assert center == pytest.approx(np.log(np.median(a_day)))
+
+    def test_the_shorter_the_log_the_less_is_known(self) -> None:
+        spreads = [volume_scale(Volumes(np.full(60, 99.0), days))[1] for days in (9, 1, 0.1, 0.01)]
+        assert spreads == sorted(spreads)
+        assert spreads[0] == pytest.approx(LEAST_VOLUME_SPREAD * (1 + 1 / np.sqrt(60)), rel=1e-4)
+
+    def test_of_a_log_of_unknown_length_nobody_is_beyond_the_volumes(self) -> None:
+        assert tail(1e9, *volume_scale(Volumes(np.full(60, 10.0), 0.0))) == 0.0
 
 
 STAGE = Stage(benign=0.1, benign_strength=10.0, attack=0.7, attack_strength=5.0, floor=0.3)
@@ -206,6 +224,13 @@ class TestNulls:
     def test_a_reference_that_shows_nothing_leaves_the_stage_as_it_is(self) -> None:
         a, b = fit_beta(STAGE, np.zeros(0), np.zeros(0))
         assert a / (a + b) == pytest.approx(STAGE.benign)
+
+    @pytest.mark.parametrize("queries", [60.0, 6000.0])
+    def test_an_intruder_does_not_move_the_mean(self, queries: float) -> None:
+        trials, hits = np.full(60, 60.0), np.tile([3.0, 6.0, 9.0], 20)
+        honest = fit_beta(STAGE, trials, hits)
+        found = fit_beta(STAGE, np.append(trials, queries), np.append(hits, queries))
+        assert found[0] / sum(found) == pytest.approx(honest[0] / sum(honest), rel=0.03)
 
     @pytest.mark.parametrize("share", [0.02, 0.3, 0.6])
     def test_the_mean_follows_what_benign_clients_do(self, share: float) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -277,10 +278,15 @@ def test_nine_benign_queries_between_any_two_do_not_hide_an_attack(
 
 
 def test_far_more_distinct_queries_than_anybody_makes_in_a_day_are_harvesting() -> None:
-    found = alarms(located(benign("eve", 4000, 70)), KNOWN)
+    days = dataclasses.replace(reference(), volume_days=9.0)
+    found = alarms(located(benign("eve", 4000, 70)), {MODEL: days})
     assert {item.technique for item in found} == {"harvesting"}
     assert found[0].query > 1000
     assert any("distinct queries" in item.statement for item in found[0].evidence)
+
+
+def test_two_minutes_of_benign_traffic_do_not_show_how_much_a_day_holds() -> None:
+    assert not alarms(located(benign("eve", 4000, 70)), KNOWN)
 
 
 def test_the_same_queries_over_weeks_are_not_harvesting() -> None:

@@ -42,8 +42,8 @@ class AttributeSweep:
     def evidence(self, at: Situation) -> tuple[Evidence, ...]:
         """Return the field, its values and how many records they were tried on."""
         name = swept_field(at)
-        records = int(at.view.stat(Stat.SWEEP_BASES))
-        values = max(int(at.view.stat(Stat.SWEEP_KNOWN)), int(at.view.stat(Stat.SWEEP_HERE)))
+        records = int(at.view.stat(Stat.SWEPT_RECORDS))
+        values = int(at.view.stat(Stat.SWEPT_VALUES))
         more = "at least " if values == SWEEP_VALUES else ""
         return (
             statement(

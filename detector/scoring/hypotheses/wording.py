@@ -46,8 +46,8 @@ def busiest_field(at: Situation) -> tuple[str, float]:
 
 
 def swept_field(at: Situation) -> str:
-    """Return the field that takes value after value."""
-    return field_name(at, int(at.view.stat(Stat.SWEEP_FIELD)) - 1)
+    """Return the field that takes the same values on most records."""
+    return field_name(at, int(at.view.stat(Stat.SWEPT_FIELD)) - 1)
 
 
 def _amount(value: float, unit: str) -> str:
