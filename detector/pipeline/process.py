@@ -64,6 +64,11 @@ class Outcome(Protocol):
         """How often a model's clients as a whole were found to look otherwise than before."""
         ...
 
+    @property
+    def unmatched(self) -> int:
+        """Inputs of which their model's reference names no field."""
+        ...
+
     def apply(self, transaction: Transaction) -> None:
         """Write every effect, the position last."""
         ...
@@ -80,10 +85,6 @@ class Work(Protocol):
     @property
     def start(self) -> int | None:
         """Where reading begins: at the restored snapshot; None for the partition's beginning."""
-        ...
-
-    def restart(self, offset: int) -> None:
-        """Take the records from `offset` on for new ones: the log was begun anew."""
         ...
 
     def process(self, records: Sequence[Record]) -> Outcome:
@@ -144,6 +145,11 @@ class BatchOutcome:
     def drifts(self) -> int:
         """How often detection found that a world had moved."""
         return self.detections.drifts
+
+    @property
+    def unmatched(self) -> int:
+        """Inputs that detection could not read."""
+        return self.detections.unmatched
 
     def apply(self, transaction: Transaction) -> None:
         """Write incidents, profiles, frozen references, dead letters, and last the position."""

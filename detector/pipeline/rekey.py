@@ -18,7 +18,7 @@ from detector.events.record import Partition, Record
 from detector.kit.clock import Clock
 from detector.kit.errors import DecodeError, RecoverableError
 from detector.pipeline.copies import Target, rekeyed
-from detector.pipeline.ports import Source
+from detector.pipeline.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +106,12 @@ class Rekeying:
     def _start(self) -> None:
         while self._unstarted:
             partition = self._unstarted[0]
-            instead = self._source.start(partition, None)
-            if instead is not None:
-                log.error("%s/%d: records expired before they were copied; going on at %d",
-                          *partition, instead)  # fmt: skip
+            try:
+                self._source.start(partition, None)
+            except RecoverableError:
+                # The next time the others come first: this one may lack a broker for long.
+                self._unstarted.append(self._unstarted.pop(0))
+                raise
             self._unstarted.pop(0)
 
     def _copy(self, records: Sequence[Record]) -> None:

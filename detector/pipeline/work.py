@@ -20,7 +20,7 @@ from detector.events.records import Records
 from detector.kit.clock import Clock
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import Detection
-from detector.pipeline.duplicates import SavedCopies, SourcePositions
+from detector.pipeline.duplicates import SavedCopies
 from detector.pipeline.intake import Intake, Taken
 from detector.pipeline.keys import KeyWatch
 from detector.pipeline.partitions import Adoption, NewSnapshot, Ownership, SnapshotInfo
@@ -159,13 +159,6 @@ class PartitionWork:
         self._intake.copies.restore(copies)
         self._latest, self._again = latest, again
         self._next = self.start = offset
-
-    def restart(self, offset: int) -> None:
-        """Take the records from `offset` on for new ones: the log was begun anew."""
-        self._stored = self._next = offset
-        self._again.clear()
-        # Its copies are new too: taking one twice can be mended, losing one cannot.
-        self._intake.copies = SourcePositions()
 
     def process(self, records: Sequence[Record]) -> BatchOutcome:
         """Take in records that follow on what came before; those that came already are passed."""

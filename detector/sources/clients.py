@@ -3,7 +3,7 @@
 from typing import Final
 
 from detector.kit.errors import ConfigurationError
-from detector.pipeline.ports import Source
+from detector.pipeline.source import Source
 from detector.sources.kafka import KafkaSettings, KafkaSource
 
 KAFKA_PYTHON: Final = "kafka-python"

@@ -20,9 +20,9 @@ class LogFile:
         self.name = name
         self._raw: BinaryIO = sys.stdin.buffer if name == STDIN else open(name, "rb")  # noqa: SIM115 - closed by close()
         self.stream: BinaryIO = self._raw
-        if name.endswith(".gz"):
+        if name.lower().endswith(".gz"):
             self.stream = io.BufferedReader(GzipReader(self._raw), _BUFFER)
-        elif name.endswith(".zst"):
+        elif name.lower().endswith(".zst"):
             self.stream = io.BufferedReader(ZstdReader(self._raw), _BUFFER)
 
     def bytes_read(self) -> int:

@@ -10,7 +10,7 @@ import zstandard
 
 from detector.events.record import Partition, Position, Record, by_partition
 from detector.kit.errors import ConfigurationError, DamagedLogError
-from detector.pipeline.ports import Poll
+from detector.pipeline.source import LogEnds, Poll
 from detector.sources.compression import STDIN, LogFile
 
 Progress = Callable[[int, int], None]
@@ -18,6 +18,8 @@ Progress = Callable[[int, int], None]
 
 MAX_LINE_BYTES = (1 << 20) + 1
 _SKIP_BYTES = 1 << 16
+# As far as anybody asks: how many lines a file has is known at its end.
+_NO_END = 1 << 62
 
 
 class FileSource:
@@ -107,9 +109,29 @@ class FileSource:
             now = self._current.file.bytes_read() if self._current else 0
             self._progress(self._finished_bytes + now, self._total)
 
+    def ends(self, partition: Partition) -> LogEnds:
+        """From the first line on, without an end that is known."""
+        del partition
+        return LogEnds(0, _NO_END)
+
     def start(self, partition: Partition, offset: int | None) -> None:
-        """Let a file be read once its turn comes, from that line on."""
-        self._starts[partition] = offset or 0
+        """Let a file be read once its turn comes, from that line on; an open one at once.
+
+        Raises:
+            DamagedLogError: when that line of standard input has been read already.
+        """
+        self._starts[partition] = first = offset or 0
+        if partition in self._waiting:
+            return
+        lines = self._current
+        if lines is not None and lines.file.name == partition.topic:
+            if lines.skip_to(first):
+                return
+            lines.file.close()
+            self._current = None
+        if partition.topic == STDIN:
+            raise DamagedLogError(f"{STDIN}: standard input cannot be read again from line {first}")
+        self._waiting.insert(0, partition)
 
     def pause(self) -> None:
         """Yield nothing until `resume`."""
@@ -148,6 +170,11 @@ class _Lines:
         self._max_bytes = max_bytes
         self._offset = 0
         self._first = first
+
+    def skip_to(self, first: int) -> bool:
+        """Go on at that line; False when it has been read already."""
+        self._first = first
+        return first >= self._offset
 
     def next(self) -> Record | None:
         """Return the next line that is not blank, or None at the end."""

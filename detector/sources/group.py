@@ -9,7 +9,7 @@ from kafka.errors import CommitFailedError, KafkaError
 
 from detector.events.record import Partition
 from detector.kit.errors import RecoverableError
-from detector.pipeline.ports import Poll
+from detector.pipeline.source import Poll
 from detector.sources.kafka import KafkaSettings, KafkaSource
 
 log = logging.getLogger(__name__)
@@ -24,15 +24,32 @@ class GroupSource(KafkaSource):
         super().__init__(settings)
         self._uncommitted: dict[Partition, int] = {}
 
-    def start(self, partition: Partition, offset: int | None) -> int | None:
-        """Begin at `offset`, or where the group left off; at the earliest record at first."""
+    def start(self, partition: Partition, offset: int | None) -> None:
+        """Begin at `offset`, or where the group left off; at the earliest record at first.
+
+        So it does, loudly, where the log does not hold that position.
+        """
+        ends = self.ends(partition)
         if offset is None:
-            place = TopicPartition(*partition)
-            try:
-                offset = self._consumer.committed(place, timeout_ms=_WAIT_MS)
-            except KafkaError as error:
-                raise RecoverableError(f"Kafka does not answer: {error}") from error
-        return super().start(partition, offset)
+            offset = self._committed(partition)
+        if offset is not None and offset < ends.first:
+            log.error("%s/%d: records expired before they were copied; going on at %d",
+                      *partition, ends.first)  # fmt: skip
+        elif offset is not None and offset > ends.end:
+            log.error("%s/%d: the log ends at %d, but was copied up to %d: it was cut, or the "
+                      "topic was made anew; it is copied again from %d on",
+                      *partition, ends.end, offset, ends.first)  # fmt: skip
+        held = offset is not None and ends.first <= offset <= ends.end
+        super().start(partition, offset if held else ends.first)
+
+    def _committed(self, partition: Partition) -> int | None:
+        try:
+            found: int | None = self._consumer.committed(
+                TopicPartition(*partition), timeout_ms=_WAIT_MS
+            )
+        except KafkaError as error:
+            raise RecoverableError(f"Kafka does not answer: {error}") from error
+        return found
 
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records, and commit what could not be committed before."""
@@ -48,17 +65,12 @@ class GroupSource(KafkaSource):
     def _go_on(self, partition: Partition) -> None:
         """Read on at what the log still holds; nobody else would."""
         place = TopicPartition(*partition)
-        reached = self._read_to[place]
         try:
-            instead = super().start(partition, reached)
+            self.start(partition, self._read_to[place])
         except RecoverableError as error:
             # The next poll tells it again; what this one read must not be lost.
             self._astray.add(place)
             log.warning("%s", error)
-            return
-        if instead is not None:
-            log.error("%s/%d: records expired before they were copied; going on at %d",
-                      *partition, instead)  # fmt: skip
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for it.

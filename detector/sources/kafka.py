@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -11,24 +11,27 @@ from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.errors import LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from detector.events.record import Partition, Record
+from detector.events.record import Partition
 from detector.events.records import Records
 from detector.kit.errors import ConfigurationError, RecoverableError
-from detector.pipeline.ports import Poll
+from detector.pipeline.source import LogEnds, Poll
 from detector.sources.fetched import Share, read_bounded
 from detector.sources.kafka_client import NOT_ASSIGNED, Rebalances, partition_of, translated
 from detector.sources.membership import Membership, steps
-from detector.sources.positions import first_offset
 from detector.sources.wire import direct_client
 
 log = logging.getLogger(__name__)
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_CLOSE_MS = 5_000
-_ALL_SHARES = 1 << 20
+CLOSE_MS = 5_000
+ALL_SHARES = 1 << 20
+"""More shares than a poll can have."""
+
+# Of each of two questions. A partition without a leader does not answer, and others wait meanwhile.
+_ENDS_MS = 1_500
 # So often at least the group sees this member, and this member what the group changes.
 _STAY_S = 0.5
 # Records of a partition, and how far they were read.
@@ -155,6 +158,8 @@ class KafkaSource:
         self._read_to: dict[TopicPartition, int] = {}
         self._held: set[TopicPartition] = set()
         self._astray: set[TopicPartition] = set()
+        # Where logs were cut below what was fetched of them; 0 where nobody knows.
+        self._cuts: dict[TopicPartition, int] = {}
         self._shares: deque[Share] = deque()
         self._polled_at = time.monotonic()
         self._paused = False
@@ -221,19 +226,24 @@ class KafkaSource:
     def _ask(self, wait_ms: int) -> Mapping[TopicPartition, list[Share]]:
         """Poll; a position that the log does not hold is left until it is started again."""
         try:
-            fetched: Mapping[TopicPartition, list[Share]] = self._consumer.poll(
-                wait_ms, _ALL_SHARES
-            )
+            fetched: Mapping[TopicPartition, list[Share]] = self._consumer.poll(wait_ms, ALL_SHARES)
         except OffsetOutOfRangeError as error:
-            # What came of other partitions comes with the next poll.
-            for place in error.args[0]:
-                self._astray.add(place)
-                self._rest(place)
+            self._leave(error.args[0])
+        except LogTruncationError as error:
+            for place, cut in error.divergent_offsets.items():
+                self._cuts[place] = cut.offset if cut else 0
+            self._leave(error.divergent_offsets)
         except NoOffsetForPartitionError:
             log.debug("partitions are assigned whose listener has not placed them yet")
         else:
             return fetched
+        # What came of other partitions comes with the next poll.
         return {}
+
+    def _leave(self, places: Iterable[TopicPartition]) -> None:
+        for place in places:
+            self._astray.add(place)
+            self._rest(place)
 
     def _left_behind(self) -> tuple[Partition, ...]:
         """Tell once whose position the log does not hold; all that came before is handed out."""
@@ -267,26 +277,29 @@ class KafkaSource:
         self._read_to.pop(place, None)
         self._held.discard(place)
         self._astray.discard(place)
+        self._cuts.pop(place, None)
 
     def _drop(self, place: TopicPartition) -> None:
         """Drop what was fetched of a partition that is read from elsewhere, or no more."""
         self._shares = deque(share for share in self._shares if share.topic_partition != place)
 
-    def start(self, partition: Partition, offset: int | None) -> int | None:
-        """Seek and, unless the source is paused, fetch.
-
-        Returns the earliest record's position when the log no longer holds `offset`, because
-        records expired or the topic was made anew; reading begins there.
-        """
+    def ends(self, partition: Partition) -> LogEnds:
+        """Ask the partition's broker, for three seconds at most."""
         place = TopicPartition(*partition)
         with translated():
-            low = self._consumer.beginning_offsets([place])[place]
-            high = self._consumer.end_offsets([place])[place]
-        first, instead = first_offset(offset, low, high)
+            first = self._consumer.beginning_offsets([place], timeout_ms=_ENDS_MS)[place]
+            # For a reader of committed records it is where the first open transaction begins.
+            end = self._consumer.end_offsets([place], timeout_ms=_ENDS_MS)[place]
+        end = min(end, self._cuts.get(place, end))
+        return LogEnds(first, end, max(end - self._read_to.get(place, end), 0))
+
+    def start(self, partition: Partition, offset: int | None) -> None:
+        """Seek and, unless the source is paused, fetch."""
+        place = TopicPartition(*partition)
+        first = self.ends(partition).first if offset is None else offset
         # Taken away again meanwhile? Then the next poll says so.
         with suppress(*NOT_ASSIGNED):
             self._begin(place, first)
-        return instead
 
     def _begin(self, place: TopicPartition, offset: int) -> None:
         self._consumer.seek(place, offset)
@@ -294,6 +307,7 @@ class KafkaSource:
         self._read_to[place] = offset
         self._held.discard(place)
         self._astray.discard(place)
+        self._cuts.pop(place, None)
         if not self._paused:
             self._consumer.resume(place)
 
@@ -342,40 +356,4 @@ class KafkaSource:
 
     def close(self) -> None:
         """Leave the group at once, so that others take over without waiting."""
-        self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
-
-
-class NothingCameError(RecoverableError):
-    """A place of the log that yields no record, for now or for ever."""
-
-
-def read_at(
-    settings: KafkaSettings, partition: Partition, offset: int, max_records: int, timeout_s: float
-) -> Sequence[Record]:
-    """Read from one place without joining the group: for what another client cannot take.
-
-    Raises:
-        NothingCameError: when nothing came within `timeout_s` seconds, or the log does not hold
-            the place.
-        RecoverableError: when no broker answers.
-    """
-    alone = {"group_id": None, "group_instance_id": None}
-    place = TopicPartition(*partition)
-    until = time.monotonic() + timeout_s
-    with translated():
-        consumer = KafkaConsumer(**settings.consumer_options() | alone)
-        try:
-            read_bounded(consumer, settings.max_batch_bytes)
-            consumer.assign([place])
-            consumer.seek(place, offset)
-            while (left := until - time.monotonic()) > 0:
-                # A share may hold no record: markers, or what was aborted.
-                for share in consumer.poll(int(left * 1000), _ALL_SHARES).get(place, ()):
-                    records: Sequence[Record] = share.records(max_records)
-                    if records:
-                        return records
-        except OffsetOutOfRangeError as error:
-            raise NothingCameError(f"{place.topic}/{place.partition}: {error}") from error
-        finally:
-            consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
-    raise NothingCameError(f"{place.topic}/{place.partition}: nothing came at {offset}")
+        self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)

@@ -116,11 +116,11 @@ class KafkaTarget:
             return
 
 
-def require_topic(settings: KafkaSettings, topic: str) -> None:
-    """Raise `ConfigurationError` when there is no such topic, saying how to make it."""
+def require_topic(settings: KafkaSettings, topic: str, *, make: bool = True) -> None:
+    """Raise `ConfigurationError` when there is no such topic, with `make` saying how to make it."""
     shared = _shared(settings)
     with translated(), closing(KafkaAdminClient(**shared)) as admin:
-        _require(admin, shared, topic)
+        _require(admin, shared, topic, make=make)
 
 
 def _shared(settings: KafkaSettings) -> dict[str, Any]:
@@ -129,12 +129,16 @@ def _shared(settings: KafkaSettings) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name.startswith(_SHARED)}
 
 
-def _require(admin: KafkaAdminClient, shared: dict[str, Any], topic: str) -> None:
-    if not any(found.get("partitions") for found in admin.describe_topics([topic])):
-        raise ConfigurationError(
-            f"there is no topic {topic}; create it: kafka-topics.sh --bootstrap-server "
-            f"{shared['bootstrap_servers'][0]} --create --topic {topic} --partitions N"
-        )
+def _require(
+    admin: KafkaAdminClient, shared: dict[str, Any], topic: str, *, make: bool = True
+) -> None:
+    if any(found.get("partitions") for found in admin.describe_topics([topic])):
+        return
+    advice = (
+        f"; create it: kafka-topics.sh --bootstrap-server {shared['bootstrap_servers'][0]}"
+        f" --create --topic {topic} --partitions N"
+    )
+    raise ConfigurationError(f"there is no topic {topic}{advice if make else ''}")
 
 
 def _largest_batch(shared: dict[str, Any], topic: str) -> int:

@@ -8,36 +8,35 @@ by kafka-python, which makes one record with a fault of it.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import Any
 
-import msgspec
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from detector.events.reasons import Reason
-from detector.events.record import Fault, Partition, Record
-from detector.events.records import NO_TIME, Records
+from detector.events.record import Partition, Record
+from detector.events.records import Records
 from detector.kit.errors import ConfigurationError, RecoverableError
-from detector.pipeline.ports import Poll
-from detector.sources.kafka import KafkaSettings, read_at
+from detector.pipeline.source import LogEnds, Poll
+from detector.sources.kafka import KafkaSettings
+from detector.sources.librdkafka_options import consumer_options
 from detector.sources.membership import Membership, steps
-from detector.sources.positions import first_offset
+from detector.sources.messages import records_of
+from detector.sources.one_place import read_at
 
 log = logging.getLogger(__name__)
 
 _ANSWER_S = 10.0
+# A partition without a leader does not answer, and others wait meanwhile.
+_ENDS_S = 3.0
+# Long enough for a question to be on its way.
+_WAKE_S = 0.1
 _STARTING_S = 10.0
 # Longer than a partition that was only just assigned needs until it can seek.
 _MOMENT_S = 0.5
 _FROM_THE_START = 0
-# What is fetched ahead in all partitions together; librdkafka's own default is 64 MiB.
-_QUEUED_KIB = 16 << 10
-# A full queue asks again after this; after the default, a second, a fast reader stands still.
-_QUEUE_BACKOFF_MS = 5
-_FRAMING_BYTES = 512
 _REFUSALS = frozenset(
     {
         KafkaError._AUTHENTICATION,
@@ -48,49 +47,8 @@ _REFUSALS = frozenset(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
+_TRUNCATED = KafkaError(KafkaError._LOG_TRUNCATION).str()
 _UNREADABLE = frozenset({KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG})
-
-
-def consumer_options(settings: KafkaSettings) -> dict[str, Any]:
-    """The settings in librdkafka's words, with what correctness needs."""
-    options = {
-        "bootstrap.servers": ",".join(settings.bootstrap_servers),
-        "group.id": settings.group,
-        "group.instance.id": settings.group_instance_id,
-        "client.id": "querywatch",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        # A position that the log does not hold is to be told.
-        "auto.offset.reset": "error",
-        "allow.auto.create.topics": False,
-        "isolation.level": "read_committed",
-        "partition.assignment.strategy": "cooperative-sticky",
-        "topic.metadata.refresh.interval.ms": 30_000,
-        "session.timeout.ms": settings.session_timeout_ms,
-        "heartbeat.interval.ms": min(3_000, settings.session_timeout_ms // 3),
-        "max.poll.interval.ms": settings.max_poll_interval_ms,
-        "fetch.max.bytes": settings.fetch_max_bytes,
-        "max.partition.fetch.bytes": settings.max_partition_fetch_bytes,
-        "fetch.wait.max.ms": settings.fetch_max_wait_ms,
-        # Off by default, and the only thing that notices damage.
-        "check.crcs": True,
-        "queued.max.messages.kbytes": _QUEUED_KIB,
-        "fetch.queue.backoff.ms": _QUEUE_BACKOFF_MS,
-        # Bounds what zstd may expand to as well.
-        "receive.message.max.bytes": max(
-            settings.max_batch_bytes, settings.fetch_max_bytes + _FRAMING_BYTES
-        ),
-        "security.protocol": settings.security_protocol,
-        "sasl.mechanism": settings.sasl_mechanism,
-        "sasl.username": settings.sasl_username,
-        "sasl.password": settings.sasl_password,
-        "ssl.ca.location": settings.ssl_cafile,
-        "ssl.certificate.location": settings.ssl_certfile,
-        "ssl.key.location": settings.ssl_keyfile,
-        "ssl.key.password": settings.ssl_key_password,
-        "ssl.endpoint.identification.algorithm": "https" if settings.ssl_check_hostname else "none",
-    }
-    return {name: value for name, value in options.items() if value is not None}
 
 
 class LibrdkafkaSource:
@@ -107,6 +65,8 @@ class LibrdkafkaSource:
         self._read_to: dict[Partition, int] = {}
         self._idle: set[Partition] = set()
         self._astray: set[Partition] = set()
+        # Those of them whose log was cut below what was fetched; where, it does not say.
+        self._cut: set[Partition] = set()
         self._paused = False
         self._refusal: KafkaError | None = None
         options = consumer_options(settings) | {"error_cb": self._note_error}
@@ -157,6 +117,7 @@ class LibrdkafkaSource:
             self._read_to.pop(partition, None)
             self._idle.discard(partition)
             self._astray.discard(partition)
+            self._cut.discard(partition)
         known = frozenset(self._astray)
         shares = self._shares(messages)
         return Poll(shares, assigned, revoked, astray=tuple(sorted(self._astray - known)))
@@ -226,7 +187,7 @@ class LibrdkafkaSource:
         first = self._read_to.get(partition)
         if first is None:
             return Records.of(())
-        records = _made(partition, messages)
+        records = records_of(partition, messages)
         records = records[int(np.searchsorted(records.columns.offsets, first)) :]
         if records:
             self._read_to[partition] = int(records.columns.offsets[-1]) + 1
@@ -239,6 +200,8 @@ class LibrdkafkaSource:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             if partition in self._read_to:
                 self._astray.add(partition)
+                if _TRUNCATED in error.str():
+                    self._cut.add(partition)
             return ()
         if error.code() not in _UNREADABLE:
             if error.code() in _REFUSALS or error.fatal():
@@ -252,32 +215,38 @@ class LibrdkafkaSource:
         self._seek(partition, records[-1].next_offset)
         return records
 
-    def start(self, partition: Partition, offset: int | None) -> int | None:
-        """Seek and, unless the source is paused, fetch.
-
-        Returns the earliest record's position when the log no longer holds `offset`; reading
-        begins there.
-        """
+    def ends(self, partition: Partition) -> LogEnds:
+        """Ask the partition's broker, for three seconds at most."""
         place = TopicPartition(*partition)
         with self._translated():
-            low, high = self._ends(place)
-            first, instead = first_offset(offset, low, high)
+            # Asked of a reader of committed records: up to where the first open transaction begins.
+            first, end = self._consumer.get_watermark_offsets(place, timeout=_ENDS_S)
+            if partition in self._cut:
+                end = 0
+            if partition not in self._read_to:
+                return LogEnds(first, end)
+            return LogEnds(first, end, max(end - self._passed([partition])[partition], 0))
+
+    def _passed(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:
+        """Where reading stands: transactions' markers are passed, and are no records to read."""
+        places = self._consumer.position([TopicPartition(*partition) for partition in partitions])
+        return {_partition(p): max(self._read_to[_partition(p)], p.offset) for p in places}
+
+    def start(self, partition: Partition, offset: int | None) -> None:
+        """Seek and, unless the source is paused, fetch."""
+        first = self.ends(partition).first if offset is None else offset
+        with self._translated():
             self._idle.discard(partition)
             # Taken away again meanwhile? Then the next poll says so.
             if self._seek(partition, first) and not self._paused:
-                self._fetch([place])
-        return instead
-
-    def _ends(self, place: TopicPartition) -> tuple[int, int]:
-        low, high = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
-        return low, high
+                self._fetch([TopicPartition(*partition)])
 
     def _fetch(self, places: list[TopicPartition]) -> None:
         """Resume; and ask the brokers something, whose threads may sleep for a second else."""
         self._consumer.resume(places)
         for place in places:
             with suppress(KafkaException):
-                self._ends(place)
+                self._consumer.get_watermark_offsets(place, timeout=_WAKE_S)
 
     def _seek(self, partition: Partition, offset: int) -> bool:
         """Read on from there; False when the partition is no longer this member's.
@@ -301,6 +270,7 @@ class LibrdkafkaSource:
                 time.sleep(0.01)
             else:
                 self._astray.discard(partition)
+                self._cut.discard(partition)
                 self._read_to[partition] = offset
                 return True
         return False
@@ -329,12 +299,10 @@ class LibrdkafkaSource:
     def lag(self) -> Mapping[Partition, int]:
         """How many records of each started partition are known to be there and were not read."""
         lag = {}
-        # Beyond the last record: transactions' markers are passed, and are no records to read.
-        passed = self._consumer.position([TopicPartition(*place) for place in self._read_to])
-        for place in passed:
-            partition = _partition(place)
-            ends = self._consumer.get_watermark_offsets(place, cached=True)
-            lag[partition] = max(ends[1] - max(self._read_to[partition], place.offset), 0)
+        for partition, passed in self._passed(self._read_to).items():
+            place = TopicPartition(*partition)
+            _, end = self._consumer.get_watermark_offsets(place, cached=True)
+            lag[partition] = max(end - passed, 0)
         return lag
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -365,35 +333,3 @@ class LibrdkafkaSource:
 
 def _partition(place: TopicPartition) -> Partition:
     return Partition(place.topic, place.partition)
-
-
-def _made(partition: Partition, messages: Sequence[Any]) -> Records:
-    """Records of messages of one partition, in order and without an error."""
-    records = Records.packed(
-        partition,
-        [message.offset() for message in messages],
-        [time_ms if kind else NO_TIME for kind, time_ms in map(Message.timestamp, messages)],
-        map(Message.key, messages),
-        map(Message.value, messages),
-    )
-    if _any_headers(messages):
-        return Records.of(list(map(_with_headers, records, messages)))
-    return records
-
-
-def _any_headers(messages: Sequence[Any]) -> bool:
-    try:
-        return any(map(Message.headers, messages))
-    except UnicodeDecodeError:
-        return True
-
-
-def _with_headers(record: Record, message: Any) -> Record:
-    try:
-        headers: Any = message.headers() or ()
-    except UnicodeDecodeError as error:
-        size = len(record.value or b"")
-        fault = Fault(Reason.NOT_UTF8, f"the name of a header: {error}", size)
-        return msgspec.structs.replace(record, fault=fault)
-    named = tuple((name, body or b"") for name, body in headers)
-    return msgspec.structs.replace(record, headers=named)

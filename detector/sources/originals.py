@@ -6,7 +6,8 @@ from pathlib import Path
 
 from detector.events.record import Partition, Position, Record
 from detector.sources.files import FileSource
-from detector.sources.kafka import KafkaSettings, NothingCameError, read_at
+from detector.sources.kafka import KafkaSettings
+from detector.sources.one_place import NothingCameError, read_at
 
 FETCH_SECONDS = 5.0
 

@@ -53,6 +53,8 @@ class Owned:
         changed: Whether anything came since the last snapshot.
         unstored: Whether the state holds records whose effects are not stored yet.
         held: Whether it is read no more until somebody looks at it.
+        still: Whether it is to be started anew because it stands still.
+        failures: How often in a row it could not be started.
     """
 
     work: Work
@@ -65,6 +67,8 @@ class Owned:
     changed: bool = False
     unstored: bool = False
     held: bool = False
+    still: bool = False
+    failures: int = 0
 
     @classmethod
     def claimed(cls, work: Work, now: float, policy: LoopPolicy) -> "Owned":
@@ -78,22 +82,27 @@ class Owned:
         """Which one."""
         return self.work.ownership.partition
 
-    def move(self, wanted: int, instead: int, noticed_at: datetime) -> LogGap | None:
-        """Go on elsewhere, since the log does not hold the position; returns what it lacks.
+    @property
+    def reached(self) -> int:
+        """What the log must still reach to be the one that was read: state or effects do."""
+        return max(self.position or 0, self.stored or 0)
+
+    def skip(self, wanted: int, begin: int, noticed_at: datetime) -> LogGap | None:
+        """Go on behind records that the log has lost; returns what it lacks.
 
         None when all of that was stored: only the clients' state lacks some records.
         """
-        self.position, stored = instead, self.stored
-        if instead < wanted:
-            self.work.restart(instead)
-        elif stored is not None and instead <= stored:
+        self.position, stored = begin, self.stored
+        if stored is not None and begin <= stored:
             return None
-        self.stored = instead
-        return LogGap(self.partition, wanted if stored is None else stored, instead, noticed_at)
+        self.stored = begin
+        return LogGap(self.partition, wanted if stored is None else stored, begin, noticed_at)
 
     def stands_still(self, lag: int, now: float, policy: LoopPolicy) -> bool:
-        """Whether nothing came for long though there is something to read."""
-        return not self.held and lag > 0 and now - self.moved_at >= policy.stall_seconds
+        """Whether nothing came for long though there seems to be something to read."""
+        if self.held or self.still:
+            return False
+        return lag > 0 and now - self.moved_at >= policy.stall_seconds
 
     def save(self, transaction: Transaction) -> SnapshotInfo | None:
         """Store a snapshot of the state; None before there is any."""

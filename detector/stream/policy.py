@@ -22,8 +22,11 @@ class LoopPolicy:
             or the process is to stop; what is not stored by then is read again.
         stall_seconds: A partition with records to read that has stood still for so long is sought
             anew.
+        start_share: Most of the time that may go into asking again for partitions whose part of
+            the log does not answer: after one that took long the next waits longer.
         reclaim_seconds: A partition that another worker claimed, and that the group has not taken
-            away after so long, is claimed back.
+            away after so long, is claimed back. None where no group gives partitions away: then
+            another run reads the same log, and this one ends with an error.
         letter_share: Share of dead letters among the latest `letter_window` records of a partition
             above which it is held; 1 for never.
         letter_window: See `letter_share`.
@@ -38,7 +41,8 @@ class LoopPolicy:
     refresh_seconds: float = 10.0
     parting_seconds: float = 3.0
     stall_seconds: float = 30.0
-    reclaim_seconds: float = 10.0
+    start_share: float = 0.2
+    reclaim_seconds: float | None = 10.0
     letter_share: float = 0.5
     letter_window: int = 1_000
 

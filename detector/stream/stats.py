@@ -42,6 +42,7 @@ def report(metrics: StreamMetrics, outcome: Outcome, clients: int, seconds: floa
     metrics.repeated.inc(outcome.repeated)
     metrics.unknown_fields.inc(outcome.unknown_fields)
     metrics.drifts.inc(outcome.drifts)
+    metrics.unmatched.inc(outcome.unmatched)
     if outcome.last_event_ms is not None:
         metrics.last_event_time.set(outcome.last_event_ms / 1000)
     metrics.clients.set(clients)

@@ -21,7 +21,7 @@ from detector.kit.clock import SystemClock
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import Detector
 from detector.pipeline.learning import DetectionPolicy
-from detector.pipeline.ports import Poll, Source
+from detector.pipeline.source import Poll, Source
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.watch import ModelWatch
 from detector.pipeline.work import PartitionProcessor, Parts
@@ -66,6 +66,7 @@ class WholeLog:
         self.speed: Speed | None = None
         self.pause, self.resume = self._inner.pause, self._inner.resume
         self.hold, self.lag, self.close = self._inner.hold, self._inner.lag, self._inner.close
+        self.ends = self._inner.ends
 
     def poll(self, max_records: int, timeout_s: float) -> Poll:
         """Return records; ended with the last one."""
@@ -73,10 +74,10 @@ class WholeLog:
         self._left -= polled.count
         return replace(polled, ended=self._left <= 0)
 
-    def start(self, partition: Partition, offset: int | None) -> int | None:
+    def start(self, partition: Partition, offset: int | None) -> None:
         """Let reading begin, and the time."""
         self.stopwatch.begin()
-        return self._inner.start(partition, offset)
+        self._inner.start(partition, offset)
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Publish, and stop the time after the last record."""

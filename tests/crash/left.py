@@ -9,7 +9,8 @@ from detector import bootstrap
 from detector.config import Settings
 from detector.events.record import Partition
 from detector.kit.metrics import StreamMetrics
-from detector.sources.kafka import KafkaSettings, read_at
+from detector.sources.kafka import KafkaSettings
+from detector.sources.one_place import read_at
 from detector.storage.store import open_store
 from detector.storage.tables import (
     clients,
@@ -23,7 +24,7 @@ from detector.storage.tables import (
 READ_SECONDS = 10.0
 WALL_CLOCK = {
     "created_at", "updated_at", "timeline_head", "at", "previous_hash", "entry_hash", "due_at",
-    "owner_epoch", "received_at",
+    "owner_epoch", "received_at", "waiting",
 }  # fmt: skip
 """Also who owned what, and hashes over times."""
 

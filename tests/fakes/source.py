@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from detector.events.record import Partition, Record, by_partition
-from detector.pipeline.ports import Poll
+from detector.pipeline.source import LogEnds, Poll
 
 
 class FakeSource:
@@ -47,12 +47,16 @@ class FakeSource:
         return Poll(by_partition(records), assigned, revoked, ended, astray)
 
     def _left_behind(self) -> tuple[Partition, ...]:
-        """Partitions whose next record has left the log; they rest until they are started."""
-        lows = {p: log[0].position.offset for p, log in self.logs.items() if log}
+        """Partitions whose next record the log does not hold; they rest until they are started."""
         started = self._next.keys() - self._held
-        astray = {p for p in started if self._next[p] < lows.get(p, 0)}
+        ends = {partition: self._ends(partition) for partition in started}
+        astray = {p for p in started if not ends[p][0] <= self._next[p] <= ends[p][1]}
         self._held |= astray
         return tuple(sorted(astray))
+
+    def _ends(self, partition: Partition) -> tuple[int, int]:
+        log = tuple(self.logs[partition])
+        return (log[0].position.offset, log[-1].next_offset) if log else (0, 0)
 
     def _take(self, max_records: int) -> list[Record]:
         taken: list[Record] = []
@@ -69,15 +73,14 @@ class FakeSource:
             return []
         return [record for record in log if record.position.offset >= first]
 
-    def start(self, partition: Partition, offset: int | None) -> int | None:
+    def ends(self, partition: Partition) -> LogEnds:
+        first, end = self._ends(partition)
+        return LogEnds(first, end, max(end - self._next.get(partition, end), 0))
+
+    def start(self, partition: Partition, offset: int | None) -> None:
         self._held.discard(partition)
         self._waiting.discard(partition)
-        log = self.logs[partition]
-        low = log[0].position.offset if log else 0
-        high = log[-1].next_offset if log else 0
-        lost = offset is not None and not low <= offset <= max(high, low)
-        self._next[partition] = low if lost or offset is None else offset
-        return low if lost else None
+        self._next[partition] = self._ends(partition)[0] if offset is None else offset
 
     def pause(self) -> None:
         self._paused = True

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from detector.events.model import ClientKey, ModelKey
-from detector.incidents.model import Incident, IncidentChange, Severity, Stage, TimelineEntry
+from detector.incidents.model import Incident, IncidentChange, TimelineEntry
 from detector.kit.errors import ConflictError, NotFoundError
 from detector.pipeline.ports import (
     ClientProfile,
@@ -16,20 +16,19 @@ from detector.pipeline.ports import (
     Page,
     ReferenceInfo,
     ReferenceStatus,
+    WaitingQuery,
 )
 from detector.storage.cursor import decode_cursor, encode_cursor, require_limit
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.partitions import FakePartitions, FakeSnapshots
 from tests.fakes.tables import Tables
 
-UNWATCHED = {Stage.SUPPRESSED, Stage.RESOLVED, Stage.CLOSED}
-
 
 class FakeIncidents:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def get(self, incident_id: str) -> Incident | None:
+    def get(self, incident_id: str, *, hold: bool = False) -> Incident | None:
         return self._tables.incidents.get(incident_id)
 
     def for_client(self, client: ClientKey) -> Sequence[Incident]:
@@ -77,19 +76,16 @@ class FakeIncidents:
     def timeline(self, incident_id: str) -> Sequence[TimelineEntry]:
         return self._tables.entries.get(incident_id, ())
 
-    def unacknowledged(
-        self, created_before: datetime, min_severity: Severity, below_level: int
-    ) -> Iterator[Incident]:
+    def unacknowledged(self, query: WaitingQuery) -> Sequence[Incident]:
         waiting = [
             incident
             for incident in self._tables.incidents.values()
-            if incident.created_at < created_before
-            and incident.acknowledged_at is None
-            and incident.stage not in UNWATCHED
-            and incident.severity.rank >= min_severity.rank
-            and incident.escalation_level < below_level
+            if incident.acknowledged_at is None
+            and incident.escalation_level < query.below_level
+            and query.min_severity in incident.waiting
+            and query.since <= incident.waiting[query.min_severity] < query.before
         ]
-        yield from sorted(waiting, key=lambda i: (i.created_at, i.incident_id))
+        return sorted(waiting, key=lambda i: (i.created_at, i.incident_id))[: query.limit]
 
 
 def _matches(incident: Incident, query: IncidentQuery) -> bool:
@@ -210,6 +206,21 @@ class FakeOutbox:
 
     def pending(self) -> int:
         return len(self._tables.outbox) - len(self._tables.finished)
+
+    def serve(self, level: int, at: datetime) -> datetime:
+        return self._tables.served.setdefault(level, at)
+
+    def expire(self, level: int, before: datetime, at: datetime, reason: str) -> int:
+        old = {
+            message_id
+            for message_id, message in self._tables.outbox.items()
+            if message_id not in self._tables.finished
+            and message.level == level
+            and message.created_at < before
+            and self._tables.leases.get(message_id, at) <= at
+        }
+        self._tables.finished |= old
+        return len(old)
 
     def _attempt(self, message_id: str, due_at: datetime | None = None) -> None:
         message = self._tables.outbox[message_id]

@@ -44,6 +44,7 @@ class Tables:
     outbox: dict[str, OutboxMessage] = field(default_factory=dict)
     leases: dict[str, datetime] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
+    served: dict[int, datetime] = field(default_factory=dict)
 
     def copy(self) -> "Tables":
         return Tables(**{f.name: copy(getattr(self, f.name)) for f in fields(self)})

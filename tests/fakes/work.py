@@ -23,6 +23,7 @@ class Seen:
     repeated: int = 3
     unknown_fields: int = 2
     drifts: int = 1
+    unmatched: int = 0
 
     @property
     def next_offset(self) -> int | None:
@@ -52,14 +53,9 @@ class RecordingWork:
         self.ownership = ownership
         self.state = [int(n) for n in (snapshot or b"").split()]
         self.start = self.state[-1] + 1 if self.state else ownership.next_offset
-        self.restarted: list[int] = []
         self.looked = 0
         self._recorder = recorder
         self._stored = ownership.next_offset or 0
-
-    def restart(self, offset: int) -> None:
-        self.restarted.append(offset)
-        self._stored = offset
 
     def process(self, records: Sequence[Record]) -> Seen:
         self.state += [record.position.offset for record in records]

@@ -180,6 +180,7 @@ def test_what_no_hypothesis_needs_is_not_asked_for() -> None:
         ),
         (changed(source_ip="203.0.113.1"), "up to 60 clients share an address"),
         (changed(source_ip=None), "no source_ip is logged"),
+        (good_log(each=5), "most clients ask 5 times"),
         (changed(input={"features": [1.0] * 65}), "folded to as many columns"),
         (changed(input={"embedding": [0.1, 0.2]}), "compared by the cosine"),
         (changed(input={"fingerprint": "ab"}), "100% of inputs are a single fingerprint"),

@@ -22,11 +22,11 @@ class Unready(FakeSource):
 
     refusals = 3
 
-    def start(self, partition: Partition, offset: int | None) -> int | None:
+    def start(self, partition: Partition, offset: int | None) -> None:
         if partition == SECOND and self.refusals:
             self.refusals -= 1
             raise RecoverableError("no broker answers")
-        return super().start(partition, offset)
+        super().start(partition, offset)
 
 
 class Target:

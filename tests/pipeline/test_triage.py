@@ -8,6 +8,7 @@ import pytest
 from detector.incidents.model import Incident, IncidentChange, Severity, Stage, Verdict
 from detector.incidents.timeline import verify_timeline
 from detector.kit.errors import ConflictError, NotFoundError, RecoverableError
+from detector.pipeline import escalation
 from detector.pipeline.analyst import Analyst
 from detector.pipeline.escalation import EscalationPolicy, escalate
 from detector.pipeline.ports import IncidentQuery, OutboxMessage, Store
@@ -220,6 +221,30 @@ def test_the_time_to_acknowledge_begins_anew_when_it_is_watched_again(desk: Desk
     assert desk.escalate(policy) == 0
     desk.clock.advance(minutes=31)
     assert desk.escalate(policy) == 1
+
+
+def test_a_second_level_is_told_what_was_overdue_since_it_is_there(desk: Desk) -> None:
+    """Not all that an installation without one has ever left unacknowledged."""
+    policy = EscalationPolicy(Severity.HIGH, timedelta(minutes=30))
+    desk.take(finding(100, client=CLIENT._replace(client_id="long-ago")))
+    desk.clock.advance(days=2)
+    desk.take(finding(100, client=CLIENT._replace(client_id="just-before")))
+    desk.clock.advance(minutes=31)
+    assert desk.escalate(policy) == 1
+    desk.take(finding(100, client=CLIENT._replace(client_id="afterwards")))
+    desk.clock.advance(days=9)
+    assert desk.escalate(policy) == 1
+    waiting = [i.client_id for i in desk.incidents() if i.escalation_level == 1]
+    assert waiting == ["long-ago"]
+
+
+def test_many_go_up_in_bounded_steps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(escalation, "MOST", 3)
+    policy = EscalationPolicy(Severity.HIGH, timedelta(minutes=30))
+    for number in range(7):
+        desk.take(finding(100, client=CLIENT._replace(client_id=f"client-{number}")))
+    desk.clock.advance(minutes=31)
+    assert [desk.escalate(policy) for _ in range(4)] == [3, 3, 1, 0]
 
 
 def test_an_acknowledged_incident_does_not_escalate(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import msgspec
 import pytest
@@ -130,6 +131,15 @@ def uninterrupted(with_reference: bool, log: Sequence[Record] | None = None) -> 
     return plain
 
 
+@cache
+def undisturbed(
+    with_reference: bool, log: Callable[[], Sequence[Record]]
+) -> tuple[object, tuple[bytes, list[bytes]]]:
+    """What is stored, and the state, where nothing came between."""
+    plain = uninterrupted(with_reference, log())
+    return plain.outcome(), plain.state()
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("step"), st.integers(1, 400)),
@@ -151,7 +161,7 @@ class TestInterrupted:
         log: Callable[[], list[Record]],
         steps: Sequence[tuple[str, int]],
     ) -> None:
-        expected = uninterrupted(with_reference, log())
+        outcome, state = undisturbed(with_reference, log)
         found = Partitioned(log())
         if with_reference:
             activate(found.store, reference())
@@ -164,8 +174,8 @@ class TestInterrupted:
             else:
                 getattr(found, what)()
         found.finish()
-        assert found.outcome() == expected.outcome()
-        assert found.state() == expected.state()
+        assert found.outcome() == outcome
+        assert found.state() == state
 
 
 @pytest.mark.parametrize("saved_before", [True, False])
@@ -288,27 +298,6 @@ def test_state_that_cannot_be_used_is_learnt_anew_from_the_stored_position() -> 
     assert worker.position == 300
     assert worker.work.clients() > 0
     assert worker.store.tables.counts[LOG].events == 300
-
-
-def test_a_log_begun_anew_counts_again() -> None:
-    worker = Partitioned()
-    worker.step(200)
-    worker.save()
-    worker.crash()
-    worker.work.restart(0)
-    worker.position = 0
-    worker.step(50)
-    assert worker.store.tables.partitions[LOG].next_offset == 50
-    assert worker.store.tables.counts[LOG].events == 250
-
-
-def test_copies_in_a_log_begun_anew_are_no_repeats_of_what_was_before() -> None:
-    worker = Partitioned(copies())
-    worker.step(80)
-    worker.work.restart(0)
-    worker.position = 0
-    worker.step(50)
-    assert worker.store.tables.counts[LOG].events == 130
 
 
 def test_a_reference_that_is_not_read_here_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

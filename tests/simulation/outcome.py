@@ -8,7 +8,9 @@ from detector.pipeline.work import PartitionProcessor
 from tests.simulation.logs import PARTITIONS
 from tests.simulation.world import Faults, World
 
-WALL_CLOCK = ("created_at", "updated_at", "acknowledged_at", "closed_at", "timeline_head")
+WALL_CLOCK = (
+    "created_at", "updated_at", "acknowledged_at", "closed_at", "timeline_head", "waiting",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

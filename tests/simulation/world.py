@@ -2,9 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -13,21 +12,21 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from detector.events.decode import Decoder
-from detector.events.record import Partition, Record, by_partition
-from detector.kit.errors import RecoverableError
+from detector.events.record import Partition
 from detector.kit.metrics import StreamMetrics
 from detector.pipeline.detect import build_detection
 from detector.pipeline.learning import DetectionPolicy
-from detector.pipeline.ports import Poll, ReferenceInfo, ReferenceStatus
+from detector.pipeline.ports import ReferenceInfo, ReferenceStatus
 from detector.pipeline.triage import Triage, TriagePolicy
 from detector.pipeline.work import PartitionProcessor, Parts
 from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 from tests.fakes.clock import SetClock
-from tests.fakes.store import FakeStore, FakeTransaction
+from tests.fakes.store import FakeStore
 from tests.scoring.traffic import MODEL, reference
 from tests.simulation.logs import PARTITIONS, log
-from tests.simulation.turns import KilledError, Turn
+from tests.simulation.ports import Consumer, Database, Waiting
+from tests.simulation.turns import Turn
 
 PATIENCE = 20_000
 SPOILT = b"spoilt"
@@ -44,6 +43,7 @@ class Worker:
         self.revoked: list[Partition] = []
         self.asleep = 0
         self.reading: dict[Partition, int] = {}
+        self.astray: set[Partition] = set()
         self.paused = False
         self.beside = Beside(world)
         self.turn = Turn(self._run)
@@ -108,112 +108,6 @@ class Later(Future[Any]):
         return super().result(timeout)
 
 
-class Waiting(SetClock):
-    """The world's clock; who waits gives the turn away."""
-
-    def __init__(self, worker: Worker) -> None:
-        super().__init__(worker.world.clock.time)
-        self._worker = worker
-
-    def monotonic(self) -> float:
-        return self._worker.world.clock.monotonic()
-
-    def wait(self, stop: threading.Event, seconds: float) -> None:
-        self._worker.turn.step()
-        self._worker.world.clock.advance(seconds=seconds)
-
-
-class Consumer:
-    """A member of the group. Records may come again; polls may fail."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    def poll(self, max_records: int, timeout_s: float) -> Poll:
-        worker, world = self._worker, self._worker.world
-        worker.turn.step()
-        worker.beside.perhaps()
-        world.clock.advance(seconds=0.05)
-        if world.happens(world.faults.poll):
-            raise RecoverableError("the broker is away")
-        revoked, worker.revoked = tuple(worker.revoked), []
-        assigned, worker.assigned = tuple(worker.assigned), []
-        for partition in revoked:
-            worker.reading.pop(partition, None)
-        ready = [] if worker.paused else sorted(worker.reading)
-        world.chance.shuffle(ready)
-        records: list[Record] = []
-        for partition in ready[:2]:
-            first = worker.reading[partition]
-            if first and world.happens(world.faults.again):
-                first = world.chance.randint(max(first - 20, 0), first)
-            there = world.log[partition][first : world.written[partition]]
-            batch = there[: world.chance.randint(1, max_records)]
-            if batch:
-                worker.reading[partition] = max(worker.reading[partition], batch[-1].next_offset)
-            records += batch
-        return Poll(by_partition(records), assigned, revoked)
-
-    def start(self, partition: Partition, offset: int | None) -> None:
-        self._worker.turn.step()
-        if self._worker.world.happens(self._worker.world.faults.poll):
-            raise RecoverableError("the broker is away")
-        self._worker.reading[partition] = offset or 0
-
-    def pause(self) -> None:
-        self._worker.paused = True
-
-    def resume(self) -> None:
-        self._worker.paused = False
-
-    def hold(self, partition: Partition) -> None:
-        raise AssertionError(f"{partition} holds too little poison for that")
-
-    def lag(self) -> Mapping[Partition, int]:
-        return {}
-
-    def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Acknowledgements arrive late or never; nothing may rest on them."""
-        self._worker.turn.step()
-
-    def close(self) -> None:
-        if not self._worker.turn.dead:
-            self._worker.turn.step()
-
-
-class Database:
-    """The one store, through a connection that may fail before, at, or after the commit."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    @contextmanager
-    def transaction(self) -> Iterator[FakeTransaction]:
-        worker, world = self._worker, self._worker.world
-        worker.turn.step()
-        if world.happens(world.faults.begin):
-            raise RecoverableError("the database is away")
-        with world.store.transaction() as transaction:
-            yield transaction
-            if world.happens(world.faults.commit):
-                raise RecoverableError("the connection broke before the commit")
-            if world.happens(world.faults.kill_at_commit):
-                worker.turn.dead = True
-                raise KilledError
-        # Committed: from here on nobody but the database knows.
-        if world.happens(world.faults.doubt):
-            raise RecoverableError("the connection broke behind the commit")
-        if world.happens(world.faults.kill_at_commit):
-            worker.turn.dead = True
-            raise KilledError
-
-    def ready(self) -> None:
-        """It is."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
 @dataclass
 class Faults:
     """How likely each thing is at each chance it has; all 0 in a calm world."""
@@ -229,6 +123,7 @@ class Faults:
     rebalance: float = 0.0
     sleep: float = 0.0
     damage: float = 0.0
+    cut: float = 0.0
 
     @classmethod
     def drawn(cls, chance: random.Random) -> "Faults":
@@ -240,7 +135,7 @@ class Faults:
         return cls(
             poll=some(0.1), again=some(0.3), begin=some(0.2), commit=some(0.15), doubt=some(0.15),
             kill_at_commit=some(0.05), kill=some(0.05), stop=some(0.03), rebalance=some(0.08),
-            sleep=some(0.04), damage=some(0.03),
+            sleep=some(0.04), damage=some(0.03), cut=some(0.15),
         )  # fmt: skip
 
 
@@ -336,6 +231,8 @@ class World:
             self._rebalance()
         if self.happens(self.faults.damage):
             self._damage()
+        if self.happens(self.faults.cut):
+            self._cut()
         self._mend()
         ready = [worker for worker in self.workers if not worker.asleep]
         for worker in self.workers:
@@ -363,6 +260,14 @@ class World:
             if self.chance.random() < 0.3:
                 more = self.written[partition] + self.chance.randint(0, 12)
                 self.written[partition] = min(more, len(self.log[partition]))
+
+    def _cut(self) -> None:
+        """Let a partition lose what was read of its end; all is written again, as producers do."""
+        partition = self.chance.choice(PARTITIONS)
+        read = max((worker.reading.get(partition, 0) for worker in self.workers), default=0)
+        if read:
+            self.written[partition] = self.chance.randint(0, min(read, self.written[partition]))
+            self.note("cuts")
 
     def _mend(self) -> None:
         """Start anew who is gone."""

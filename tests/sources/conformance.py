@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from detector.events.record import Partition, Record
-from detector.pipeline.ports import Source
+from detector.pipeline.source import Source
 
 PATIENCE = 60.0
 
@@ -98,6 +98,15 @@ class SourceConformance(ABC):
         source.commit({partition: 2})
         assert values(first + read(source, 2)) == [b"a", b"b", b"c", b"d"]
 
+    def test_a_start_elsewhere_leaves_out_what_lies_between(self, source: Source) -> None:
+        partition = assigned(source)
+        source.start(partition, None)
+        read(source, 1, at_once=1)
+        source.start(partition, 3)
+        assert values(read(source, 1)) == [b"d"]
+        source.start(partition, 1)
+        assert values(read(source, 3)) == [b"b", b"c", b"d"]
+
 
 class LogConformance(SourceConformance):
     """What a source does beside that whose log grows, and loses its oldest records."""
@@ -127,7 +136,9 @@ class LogConformance(SourceConformance):
             poll = source.poll(100, 0.2)
             assert not poll.records
             assert not poll.astray
-        assert source.start(partition, 4) == 6
+        ends = source.ends(partition)
+        assert (ends.first, ends.end, ends.unread) == (6, 8, 4)
+        source.start(partition, 6)
         assert values(read(source, 2)) == [b"g", b"h"]
         self.append(source, partition, [b"i"])
         assert values(read(source, 1)) == [b"i"]

@@ -10,10 +10,11 @@ from kafka.errors import NoOffsetForPartitionError
 
 from detector.events.record import Partition, Record
 from detector.kit.errors import RecoverableError
-from detector.pipeline.ports import Source
+from detector.pipeline.source import Source
 from detector.sources.clients import KAFKA_CLIENTS, KAFKA_PYTHON
 from detector.sources.group import GroupSource
-from detector.sources.kafka import KafkaSource, NothingCameError, read_at
+from detector.sources.kafka import KafkaSource
+from detector.sources.one_place import NothingCameError, read_at
 from tests.sources.conformance import PATIENCE, assigned, read, values
 from tests.sources.test_kafka import CreateTopic, expire, opened_by, produce, settings
 
@@ -44,13 +45,13 @@ def test_a_group_that_keeps_its_own_positions_goes_on_behind_the_gap(
         source.start(partition, None)
         assert len(read(source, 4)) == 4
         lose(source, partition, kafka_bootstrap)
-        real: Callable[..., int | None] = KafkaSource.start
+        real: Callable[..., None] = KafkaSource.start
         failures = [RecoverableError("the broker is away")] * 2
 
-        def start(*arguments: Any) -> int | None:
+        def start(*arguments: Any) -> None:
             if failures:
                 raise failures.pop()
-            return real(*arguments)
+            real(*arguments)
 
         monkeypatch.setattr(KafkaSource, "start", start)
         assert values(read(source, 3)) == [b"7", b"8", b"9"]
@@ -87,7 +88,8 @@ def test_one_that_is_astray_costs_its_neighbour_nothing(
         while not astray and time.monotonic() < deadline:
             astray += source.poll(7, 0.2).astray
         assert astray == [first]
-        assert source.start(first, 4) == 7
+        assert source.ends(first).first == 7
+        source.start(first, 7)
         assert values(read(source, 3)) == [b"7", b"8", b"9"]
 
 

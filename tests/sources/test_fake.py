@@ -2,7 +2,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from detector.events.record import Partition, Position, Record
-from detector.pipeline.ports import Source
+from detector.pipeline.source import Source
 from tests.fakes.source import FakeSource
 from tests.sources.conformance import LogConformance
 

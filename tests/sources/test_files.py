@@ -135,3 +135,26 @@ def test_a_missing_or_doubled_file_is_refused_at_once(tmp_path: Path) -> None:
     name = write(tmp_path, "log.jsonl", b"")
     with pytest.raises(ConfigurationError, match="twice"):
         FileSource([name, name])
+
+
+def test_a_file_that_was_read_to_its_end_can_be_started_again(tmp_path: Path) -> None:
+    first, second = (write(tmp_path, name, b"a\nb\nc") for name in ("log.jsonl", "log.jsonl.gz"))
+    source = FileSource([first, second])
+    for partition in source.poll(9, 0).assigned:
+        source.start(partition, None)
+    assert len(source.poll(4, 0).records) == 4
+    source.start(Partition(first, 0), 2)
+    places = [(r.position.topic, r.position.offset) for r in source.poll(9, 0).records]
+    assert sorted(places) == [(first, 2), (second, 1), (second, 2)]
+
+
+def test_standard_input_goes_forward_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\nc\nd\n")))
+    source = FileSource(["-"])
+    [partition] = source.poll(9, 0).assigned
+    source.start(partition, None)
+    assert values(source.poll(1, 0).records) == [b"a"]
+    source.start(partition, 2)
+    assert values(source.poll(1, 0).records) == [b"c"]
+    with pytest.raises(DamagedLogError, match="cannot be read again from line 1"):
+        source.start(partition, 1)

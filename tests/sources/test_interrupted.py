@@ -9,8 +9,8 @@ from kafka.errors import KafkaConnectionError
 
 from detector.events.record import Record
 from detector.kit.errors import RecoverableError
-from detector.pipeline.ports import Source
-from detector.sources import kafka, librdkafka
+from detector.pipeline.source import Source
+from detector.sources import kafka, librdkafka, one_place
 from detector.sources.clients import KAFKA_PYTHON, LIBRDKAFKA
 from detector.sources.codecs import Codec
 from tests.sources.conformance import assigned, read, values
@@ -76,7 +76,7 @@ def test_a_broker_that_is_away_again_and_again_costs_no_record(
 def test_what_stands_beside_a_batch_that_cannot_be_read_yet_comes_in_order(
     kafka_bootstrap: str, create_topic: CreateTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = kafka.read_at, [RecoverableError("away")] * 2
+    real, failures = one_place.read_at, [RecoverableError("away")] * 2
 
     def read_at(*arguments: Any) -> Any:
         if failures:

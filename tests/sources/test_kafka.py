@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
 
 from detector.events.record import Partition
 from detector.kit.errors import ConfigurationError, RecoverableError
-from detector.pipeline.ports import Source
+from detector.pipeline.source import Source
 from detector.sources.clients import (
     KAFKA_CLIENTS,
     KAFKA_PYTHON,
@@ -21,7 +23,8 @@ from detector.sources.clients import (
     open_kafka_source,
 )
 from detector.sources.kafka import KafkaSettings, KafkaSource
-from detector.sources.librdkafka import consumer_options
+from detector.sources.librdkafka_options import consumer_options
+from tests.services.kafka import running_kafka
 from tests.sources.conformance import PATIENCE, LogConformance, assigned, read, values
 
 CreateTopic = Callable[..., str]
@@ -92,15 +95,6 @@ class TestKafkaSource(LogConformance):
         del source
         expire(self.bootstrap, partition, before)
 
-    def test_a_start_elsewhere_leaves_out_what_lies_between(self, source: Source) -> None:
-        partition = assigned(source)
-        source.start(partition, None)
-        read(source, 1, at_once=1)
-        source.start(partition, 3)
-        assert values(read(source, 1)) == [b"d"]
-        source.start(partition, 1)
-        assert values(read(source, 3)) == [b"b", b"c", b"d"]
-
     def test_a_held_partition_yields_nothing_until_it_is_started(self, source: Source) -> None:
         partition = assigned(source)
         source.start(partition, None)
@@ -135,7 +129,7 @@ def test_a_partition_that_is_taken_away_meanwhile_stops_nobody(
         source.pause()
         source.resume()
         source.hold(partition)
-        assert source.start(partition, 0) is None
+        source.start(partition, 0)
         assert source.lag() == {}
 
 
@@ -267,14 +261,17 @@ def test_a_static_member_that_restarts_keeps_its_partitions_without_a_rebalance(
             assert held == {"restarting": kept, "staying": before}
 
 
-def test_a_position_that_expired_is_reported_and_reading_goes_on(
+def test_the_earliest_record_is_where_the_log_begins(
     kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
 ) -> None:
     topic = create_topic()
     produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
     expire(kafka_bootstrap, Partition(topic, 0), 6)
     with opened(settings(kafka_bootstrap, topic)) as source:
-        assert source.start(assigned(source), 2) == 6
+        partition = assigned(source)
+        ends = source.ends(partition)
+        assert (ends.first, ends.end, ends.unread) == (6, 10, 0)
+        source.start(partition, None)
         assert values(read(source, 4)) == [b"6", b"7", b"8", b"9"]
 
 
@@ -285,7 +282,7 @@ def test_a_held_partition_is_read_again_once_it_is_started(
     produce(kafka_bootstrap, topic, [b"%d" % n for n in range(10)])
     with opened(settings(kafka_bootstrap, topic)) as source:
         partition = assigned(source)
-        assert source.start(partition, 2) is None
+        source.start(partition, 2)
         assert len(read(source, 3, at_once=3)) == 3
         source.hold(partition)
         assert not source.poll(100, 1.0).records
@@ -329,6 +326,44 @@ def test_lag_counts_no_marker_of_a_transaction_and_nothing_that_was_aborted(
             assert not source.poll(100, 0.2).records
         source.start(partition, 0)
         assert values(read(source, 1)) == [b"in"]
+
+
+def test_what_an_open_transaction_holds_up_cannot_be_read(
+    kafka_bootstrap: str, create_topic: CreateTopic, opened: Opened
+) -> None:
+    topic = create_topic()
+    produce(kafka_bootstrap, topic, [b"before"])
+    with opened(settings(kafka_bootstrap, topic)) as source:
+        partition = assigned(source)
+        source.start(partition, None)
+        with producing(kafka_bootstrap, transactional_id=topic) as producer:
+            producer.init_transactions()
+            producer.begin_transaction()
+            producer.send(topic, b"within", partition=0)
+            producer.flush()
+            produce(kafka_bootstrap, topic, [b"behind"])
+            assert values(read(source, 1)) == [b"before"]
+            deadline = time.monotonic() + PATIENCE
+            while source.lag() != {partition: 2}:
+                assert time.monotonic() < deadline, f"it was never known: {source.lag()}"
+                assert not source.poll(100, 0.2).records
+            ends = source.ends(partition)
+            assert (ends.first, ends.end, ends.unread) == (0, 1, 0)
+            producer.commit_transaction()
+        assert values(read(source, 2)) == [b"within", b"behind"]
+
+
+def test_ends_that_nobody_tells_are_recoverable(tmp_path: Path, opened: Opened) -> None:
+    with running_kafka(tmp_path) as broker:
+        admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+        admin.create_topics([NewTopic("log", 1, 1)])
+        admin.close()
+        with opened(settings(broker.bootstrap, "log")) as source:
+            partition = assigned(source)
+            assert source.ends(partition).end == 0
+            broker.stop()
+            with pytest.raises(RecoverableError, match="Kafka does not answer"):
+                source.ends(partition)
 
 
 def test_a_broker_that_is_not_there_is_recoverable(

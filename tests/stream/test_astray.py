@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from detector.events.record import Partition, Record
 from detector.kit.errors import RecoverableError
-from detector.pipeline.ports import Poll
+from detector.pipeline.source import Poll
 from tests.fakes.source import FakeSource
 from tests.fakes.store import FakeStore, FakeTransaction
 from tests.stream.test_loop import (
@@ -67,11 +67,11 @@ def test_a_source_that_cannot_start_anew_is_asked_again() -> None:
 
         starts = 0
 
-        def start(self, partition: Partition, offset: int | None) -> int | None:
+        def start(self, partition: Partition, offset: int | None) -> None:
             self.starts += 1
             if self.starts in (2, 3):
                 raise RecoverableError("the broker is away")
-            return super().start(partition, offset)
+            super().start(partition, offset)
 
     source = Unwell({LOG: log(LOG, 4)}, endless=True)
     stage = Stage(source)

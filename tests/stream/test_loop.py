@@ -13,7 +13,7 @@ from detector.events.record import Partition, Position, Record
 from detector.kit.clock import SystemClock
 from detector.kit.errors import RecoverableError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.ports import Poll
+from detector.pipeline.source import Poll
 from detector.stream.loop import Loop
 from detector.stream.policy import LoopPolicy
 from tests.fakes.source import FakeSource
@@ -431,19 +431,6 @@ def test_a_gap_in_the_log_is_kept_and_said() -> None:
     assert stage.metric("log_gaps_total") == 1
 
 
-def test_a_log_begun_anew_is_read_from_its_beginning() -> None:
-    store = FakeStore()
-    Stage(FakeSource({LOG: log(LOG, 9)}), store).loop.run()
-    store.tables.dead_letters.clear()
-    stage = Stage(FakeSource({LOG: log(LOG, 3)}), store)
-    stage.loop.run()
-    assert stage.processor.works[0].restarted == [0]
-    assert stage.processor.processed == positions(LOG, 0, 1, 2)
-    assert stage.position() == 3
-    [gap] = store.tables.gaps.values()
-    assert (gap.first, gap.next) == (9, 0)
-
-
 def test_a_partition_of_poison_is_held_and_its_neighbour_goes_on() -> None:
     poison = [Record(Position(*LOG, n), b"poison") for n in range(60)]
     policy = replace(QUICK, letter_window=12)
@@ -464,18 +451,17 @@ def test_a_partition_that_stands_still_is_sought_anew() -> None:
             super().__init__({LOG: log(LOG, 5)}, endless=True)
             self.starts: list[int | None] = []
 
-        def start(self, partition: Partition, offset: int | None) -> int | None:
+        def start(self, partition: Partition, offset: int | None) -> None:
             self.starts.append(offset)
-            instead = super().start(partition, offset)
+            super().start(partition, offset)
             if len(self.starts) == 1:
                 self.hold(partition)
-            return instead
 
     source = Stuck()
     stage = Stage(source, policy=replace(QUICK, stall_seconds=0.05))
     with stage.running():
         eventually(lambda: len(stage.stored()) == 5)
-    assert source.starts == [None, None]
+    assert source.starts == [0, 0]
     assert stage.metric("partition_stalls_total") == 1
 
 

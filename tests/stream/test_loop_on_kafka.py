@@ -129,3 +129,26 @@ def test_a_broker_that_restarts_costs_nothing(tmp_path: Path) -> None:
             produce(broker.bootstrap, "log", range(10, 20))
             eventually(lambda: len(offsets(store)) == 20)
     assert offsets(store) == list(range(20))
+
+
+def test_a_topic_that_is_made_anew_is_read_as_new(
+    kafka_bootstrap: str, create_topic: Callable[..., str]
+) -> None:
+    topic, store = create_topic(), FakeStore()
+    how = settings(kafka_bootstrap, topic)
+    produce(kafka_bootstrap, topic, range(10))
+    with looping(how, store):
+        eventually(lambda: len(offsets(store)) == 10)
+    admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    admin.delete_topics([topic])
+    eventually(lambda: topic not in admin.list_topics())
+    admin.create_topics([NewTopic(topic, 1, 1)])
+    admin.close()
+    store.tables.dead_letters.clear()
+    produce(kafka_bootstrap, topic, range(4))
+    with looping(how, store) as second:
+        eventually(lambda: len(offsets(store)) == 4)
+    assert second.processed == [Position(topic, 0, n) for n in range(4)]
+    assert second.works[-1].state == [0, 1, 2, 3]
+    [gap] = store.tables.gaps.values()
+    assert (gap.first, gap.next) == (10, 0)

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from detector.events.record import Partition, Position, Record
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.ports import Poll
+from detector.pipeline.source import Poll
 from detector.stream.loop import Loop
 from detector.stream.owned import Owned
 from detector.stream.policy import LoopPolicy
