@@ -41,7 +41,10 @@ class AddressPolicy:
         target = _embedded(address)
         if any(target in network for network in self.allowed):
             return True
-        return target.is_global and not target.is_multicast
+        if target.is_multicast or target.is_reserved or not target.is_global:
+            return False
+        # Long deprecated, and so global to `ipaddress`, but still in use inside networks.
+        return not (isinstance(target, ipaddress.IPv6Address) and target.is_site_local)
 
 
 class GuardedTransport(httpx.BaseTransport):

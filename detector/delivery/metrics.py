@@ -1,6 +1,10 @@
 """Prometheus metrics of delivery; labels are configured names, never client ids."""
 
+import logging
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+_log = logging.getLogger(__name__)
 
 
 class DeliveryMetrics:
@@ -15,6 +19,12 @@ class DeliveryMetrics:
             ["destination", "outcome"],
             registry=registry,
         )
+        self.expired = Counter(
+            "querywatch_delivery_expired",
+            "Messages that are not sent any more: too old, or from before there was a destination.",
+            ["level"],
+            registry=registry,
+        )
         self.disabled = Gauge(
             "querywatch_delivery_disabled",
             "1 while a destination is disabled because it answered 410 Gone.",
@@ -23,6 +33,12 @@ class DeliveryMetrics:
         )
         self.errors = Counter(
             "querywatch_delivery_store_errors",
-            "Rounds of delivery or escalation that failed, by the database or unforeseen.",
+            "Rounds of delivery, escalation or expiry that failed, by the database or unforeseen.",
             registry=registry,
         )
+
+    def note_expired(self, level: int, number: int) -> None:
+        """Count messages of a level that are not sent any more, and say so where there are any."""
+        if number:
+            self.expired.labels(str(level)).inc(number)
+            _log.warning("%d messages of level %d expired unsent", number, level)

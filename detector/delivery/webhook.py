@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import httpx
 from standardwebhooks import Webhook
@@ -19,6 +21,7 @@ from detector.kit.web import is_web_url
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  (the public prefix of every secret)
 _GONE = 410
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class WebhookSettings:
         read_timeout_s: Seconds of silence before the answer counts as failed.
     """
 
-    url: str
+    url: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     name: str = "webhook"
     level: int = 1
@@ -104,6 +107,11 @@ class WebhookDestination:
                 "POST", self._settings.url, content=content, headers=headers
             ) as response:
                 _judge(response, at)
+                # The URL may hold what is secret, in front of its host as behind it.
+                _log.info(
+                    "%s: %s answered %d to %s", self.name, urlsplit(self._settings.url).hostname,
+                    response.status_code, notification.message.message_id,
+                )  # fmt: skip
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise DeliveryError(f"{type(error).__name__}: {error}") from error
 
@@ -149,14 +157,19 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
         return None
 
 
-def _signer(name: str, secret: str) -> Webhook:
-    encoded = secret.removeprefix(SECRET_PREFIX)
+def require_secret(secret: str) -> bytes:
+    """Return the key that a secret holds; raises ValueError, which does not show it, for none."""
     try:
-        key = base64.b64decode(encoded, validate=True)
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if not secret.startswith(SECRET_PREFIX) or not 24 <= len(key) <= 64:
-        raise ConfigurationError(
-            f"{name}: a secret is whsec_ followed by 24 to 64 random bytes in base64"
-        )
-    return Webhook(key)
+        raise ValueError("a secret is whsec_ followed by 24 to 64 random bytes in base64")
+    return key
+
+
+def _signer(name: str, secret: str) -> Webhook:
+    try:
+        return Webhook(require_secret(secret))
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}") from None

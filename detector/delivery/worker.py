@@ -9,6 +9,7 @@ destination that hangs delays no other.
 import logging
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,6 +24,7 @@ from detector.delivery.schedule import RetrySchedule
 from detector.incidents.model import Incident
 from detector.kit.clock import Clock
 from detector.kit.errors import RecoverableError
+from detector.pipeline.outbox import expire_served
 from detector.pipeline.ports import OutboxMessage, Store
 
 _log = logging.getLogger(__name__)
@@ -82,16 +84,9 @@ class DeliveryWorker:
 
         Raises `RecoverableError` when the database fails; what was leased comes back by itself.
         """
-        if self._gone.is_set():
-            return 0
-        now = self._now()
-        until = now + self._send_time() * (self._policy.batch + 1)
-        with self._store.transaction() as transaction:
-            messages = transaction.outbox.lease(
-                now, until, self._policy.batch, self._destination.level
-            )
+        until = self._now() + self._send_time() * (self._policy.batch + 1)
         settled = 0
-        for message in messages:
+        for message in self._leased(until):
             # A send that could outlive its lease is left to whoever leases it next.
             out_of_time = self._now() + self._send_time() > until
             if out_of_time or self._gone.is_set() or (stop is not None and stop.is_set()):
@@ -99,6 +94,17 @@ class DeliveryWorker:
             self._attempt(message)
             settled += 1
         return settled
+
+    def _leased(self, until: datetime) -> Sequence[OutboxMessage]:
+        """What is due, leased, once what is not to be sent any more was given up."""
+        now, level = self._now(), self._destination.level
+        with self._store.transaction() as transaction:
+            expired = expire_served(transaction, level, now)
+            leased: Sequence[OutboxMessage] = ()
+            if not self._gone.is_set():
+                leased = transaction.outbox.lease(now, until, self._policy.batch, level)
+        self._metrics.note_expired(level, expired)
+        return leased
 
     def _round(self, stop: threading.Event) -> int:
         try:
@@ -168,7 +174,7 @@ class DeliveryWorker:
         _log.error("%s gives %s up: %s", self.name, message.message_id, error)
 
     def _disable(self) -> None:
-        # The rest of its messages stay in the outbox; a restart tries the destination again.
+        # The rest of its messages wait in the outbox; a restart tries the destination again.
         self._gone.set()
         self._metrics.disabled.labels(self.name).set(1)
         _log.error("%s answered 410 Gone and is disabled until the next start", self.name)

@@ -96,9 +96,10 @@ def extend(
     doubled = finding.query.bit_length() > incident.queries.bit_length()
     told = {evidence.kind for evidence in finding.evidence}
     if doubled or values["techniques"] != incident.techniques or not told <= kinds:
-        summary = f"{finding.technique} seen again at query {finding.query}"
-        if finding.technique not in incident.techniques:
-            summary = f"{finding.technique} joined at query {finding.query}"
+        verb = "seen again" if finding.technique in incident.techniques else "joined"
+        gone = [technique for technique in incident.techniques if technique not in kept]
+        instead = f" in place of {', '.join(gone)}" if gone else ""
+        summary = f"{finding.technique} {verb} at query {finding.query}{instead}"
         notes.append(Note(TimelineKind.EXTENDED, summary, _facts(finding)))
     return change(incident, at, [*notes, *_severity_notes(incident, values)], **values)
 
@@ -165,7 +166,7 @@ def _absorbed(
     computed, breakdown = judge(case, policy.severity)
     return {
         "techniques": _united(kept, (finding.technique,)),
-        "atlas": _united(incident.atlas, finding.atlas),
+        "atlas": _standing_atlas(incident, finding, kept),
         "severity": incident.severity_override or computed,
         "computed_severity": computed,
         "severity_breakdown": breakdown,
@@ -179,6 +180,17 @@ def _absorbed(
         "features": finite_features(finding.features),
         "marks": _marked(incident.marks, finding),
     }
+
+
+def _standing_atlas(incident: Incident, finding: Finding, kept: tuple[str, ...]) -> tuple[str, ...]:
+    """The ids of what holds with the finding in it; those of superseded techniques go."""
+    known = {mark.technique: mark.atlas for mark in incident.marks}
+    standing = [known.get(technique) for technique in kept if technique != finding.technique]
+    united = _united(incident.atlas, finding.atlas)
+    if None in standing:  # whose ids these are is not known of what an earlier version stored
+        return united
+    named = {atlas_id for ids in (*standing, finding.atlas) for atlas_id in ids or ()}
+    return tuple(atlas_id for atlas_id in united if atlas_id in named)
 
 
 def _severity_notes(incident: Incident, values: dict[str, Any]) -> list[Note]:
@@ -205,6 +217,7 @@ def _marked(
         max(own.query, finding.query),
         max(own.time_ms, finding.time_ms),
         superseded,
+        finding.atlas,
     )
     return tuple(known[technique] for technique in sorted(known))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from detector.incidents.model import Incident, IncidentChange
 from detector.incidents.timeline import Note, seal
+from detector.incidents.waiting import waiting
 
 
 def change(
@@ -39,5 +40,10 @@ def _sealed(
     )
     head = entries[-1].entry_hash if entries else incident.timeline_head
     length = incident.timeline_length + len(entries)
-    sealed = replace(incident, timeline_length=length, timeline_head=head)
+    sealed = replace(
+        incident,
+        timeline_length=length,
+        timeline_head=head,
+        waiting=waiting(incident.waiting, incident.severity, incident.stage, at),
+    )
     return IncidentChange(sealed, entries, previous_version)

@@ -1,7 +1,7 @@
 """The incident and its children, as the domain sees them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -69,12 +69,15 @@ class TechniqueMark:
         time_ms: Latest event time at which it was found; 0 for never.
         superseded: A better explanation took its place; its findings add no evidence, until one of
             them takes the place of that explanation.
+        atlas: MITRE ATLAS technique ids that its findings name; None where an earlier version
+            wrote the mark, which did not keep them.
     """
 
     technique: str
     query: int
     time_ms: int
     superseded: bool = False
+    atlas: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,10 @@ class Incident:
     `severity` is the one that counts: the analyst's override where there is one, else the computed
     one; `computed_severity` and its breakdown are always kept. `version` grows by one with every
     change and guards against lost updates. Times are timezone-aware UTC. `opened_at` and
-    `last_seen` are event times; the other times are wall-clock times. `escalation_level` is the
-    highest level of people told so far. `timeline_head` is the newest entry's hash and
-    `timeline_length` the number of entries, so that a shortened timeline shows too.
+    `last_seen` are event times; the other times are wall-clock times. `escalation_level` is
+    1 from the opening, sent or not, and 2 once nobody took notice in time. `timeline_head` is the
+    newest entry's hash and `timeline_length` the number of entries, so that a shortened timeline
+    shows too. `waiting` is since when it has been watched at each severity or a higher one.
     """
 
     incident_id: str
@@ -124,6 +128,7 @@ class Incident:
     timeline_length: int = 0
     timeline_head: str = GENESIS_HASH
     version: int = 1
+    waiting: Mapping[Severity, datetime] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:

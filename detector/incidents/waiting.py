@@ -1,43 +1,27 @@
-"""Since when an incident has waited for somebody, as its timeline tells."""
+"""Since when an incident has waited for somebody."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
-from detector.incidents.model import Severity, Stage, TimelineEntry, TimelineKind
+from detector.incidents.model import Severity, Stage
 
 UNWATCHED = (Stage.SUPPRESSED, Stage.RESOLVED, Stage.CLOSED)
 """Stages in which nobody need look at an incident."""
 
 
-def waiting_since(entries: Sequence[TimelineEntry], min_severity: Severity) -> datetime | None:
-    """Return since when an incident has been in force at that severity or above, and watched.
+def waiting(
+    before: Mapping[Severity, datetime], severity: Severity, stage: Stage, at: datetime
+) -> Mapping[Severity, datetime]:
+    """Return since when an incident has been watched at each severity or a higher one.
 
-    None when its timeline ends below it, or in a stage in which nobody need look.
+    A severity that it is below is not in it, and nothing is in a stage in which nobody need look.
+
+    Args:
+        before: What this was until `at`.
+        severity: The one in force from `at` on.
+        stage: The one that it is in from `at` on.
+        at: Wall-clock time of the change.
     """
-    severity, stage, since = Severity.INFO, Stage.NEW, None
-    for entry in entries:
-        severity = _severity(entry, severity)
-        stage = _stage(entry, stage)
-        if severity.rank < min_severity.rank or stage in UNWATCHED:
-            since = None
-        elif since is None:
-            since = entry.at
-    return since
-
-
-def _severity(entry: TimelineEntry, before: Severity) -> Severity:
-    if entry.kind is TimelineKind.OPENED:
-        return Severity(str(entry.data["severity"]))
-    if entry.kind is TimelineKind.SEVERITY:
-        # Where the computed one moves, an analyst's may stay in force.
-        return Severity(str(entry.data.get("in_force", entry.data["to"])))
-    return before
-
-
-def _stage(entry: TimelineEntry, before: Stage) -> Stage:
-    if entry.kind is TimelineKind.CLOSED:
-        return Stage.CLOSED
-    if entry.kind is TimelineKind.STAGE:
-        # Reopening has one place to lead to and does not name it.
-        return Stage(str(entry.data.get("to", Stage.REOPENED)))
-    return before
+    if stage in UNWATCHED:
+        return {}
+    return {each: before.get(each, at) for each in Severity if each.rank <= severity.rank}

@@ -109,7 +109,7 @@ class Analyst:
         expected_version: int | None,
         act: Callable[[Incident, datetime], IncidentChange],
     ) -> IncidentChange:
-        incident = self._incidents.get(incident_id)
+        incident = self._incidents.get(incident_id, hold=True)
         if incident is None:
             raise NotFoundError(f"there is no incident {incident_id}")
         if expected_version not in (None, incident.version):

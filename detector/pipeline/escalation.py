@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from detector.incidents import acts
-from detector.incidents.model import Incident, IncidentChange, Severity
-from detector.incidents.waiting import waiting_since
-from detector.pipeline.ports import Transaction
+from detector.incidents.model import IncidentChange, Severity
+from detector.pipeline.outbox import told_from
+from detector.pipeline.ports import Transaction, WaitingQuery
 from detector.pipeline.triage import notification
 
 
@@ -21,33 +21,31 @@ class EscalationPolicy:
 LEVEL = 2
 """The level that is told when the first one does not acknowledge."""
 
+MOST = 200
+"""Incidents that go up at a time; what is left is for the next time."""
+
 
 def escalate(
     transaction: Transaction, now: datetime, policy: EscalationPolicy
 ) -> tuple[IncidentChange, ...]:
     """Tell the second level, once an incident, of what has waited too long.
 
-    Raises `ConflictError` when somebody acts on one of them at the same moment; the next round
-    sees what they did.
+    What was overdue before that level had a destination is not told. The time to acknowledge begins
+    at the severity, or the stage, that made the incident matter. Raises `ConflictError` when
+    somebody acts on one of them at the same moment; the next round sees what they did.
     """
-    before = now - policy.after
-    # None can have waited longer than it exists, so those that are too young fall out at once.
-    found = transaction.incidents.unacknowledged(before, policy.min_severity, LEVEL)
-    changes = tuple(
-        acts.escalate(incident, now, LEVEL)
-        for incident in found
-        if _since(transaction, incident, policy) < before
+    overdue = WaitingQuery(
+        policy.min_severity,
+        since=told_from(transaction, LEVEL, now) - policy.after,
+        before=now - policy.after,
+        below_level=LEVEL,
+        limit=MOST,
     )
+    found = transaction.incidents.unacknowledged(overdue)
+    changes = tuple(acts.escalate(incident, now, LEVEL) for incident in found)
     for change in changes:
         transaction.incidents.save(change)
     transaction.outbox.put(
         [notification(change.incident, "incident.escalated", LEVEL, now) for change in changes]
     )
     return changes
-
-
-def _since(transaction: Transaction, incident: Incident, policy: EscalationPolicy) -> datetime:
-    """When the time to acknowledge began: at the severity, or the stage, that made it matter."""
-    since = waiting_since(transaction.incidents.timeline(incident.incident_id), policy.min_severity)
-    # A timeline that tells otherwise than its incident must not keep people from being told.
-    return incident.created_at if since is None else since

@@ -3,7 +3,7 @@
 Every edge (`sources`, `storage`, `delivery`, `api`) implements or uses these, never another edge.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,82 +11,13 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from detector.events.model import ClientKey, ModelKey
-from detector.events.record import DeadLetter, Partition, Position, Record
+from detector.events.record import DeadLetter, Position
 from detector.incidents.model import Incident, IncidentChange, Severity, Stage, TimelineEntry
 from detector.pipeline.dead_letters import DeadLetterQuery, Settlement, StoredDeadLetter
 from detector.pipeline.partitions import Partitions, Snapshots
 from detector.scoring.finding import AttackClass
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """What one poll of a source yields.
-
-    Attributes:
-        shares: The records of each partition that has some, in order.
-        assigned: Partitions newly given to this reader; they stay paused until `start`ed.
-        revoked: Partitions taken away; another owner's epoch refuses what is written for them.
-        ended: The source is finite and exhausted.
-        astray: Started partitions whose position the log does not hold; they are read no further
-            until they are `start`ed again.
-    """
-
-    shares: Mapping[Partition, Sequence[Record]] = field(default_factory=dict)
-    assigned: tuple[Partition, ...] = ()
-    revoked: tuple[Partition, ...] = ()
-    ended: bool = False
-    astray: tuple[Partition, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """How many records came."""
-        return sum(map(len, self.shares.values()))
-
-    @property
-    def records(self) -> Sequence[Record]:
-        """The records of all partitions, each made."""
-        return [record for share in self.shares.values() for record in share]
-
-
-class Source(Protocol):
-    """An ordered, partitioned log of records."""
-
-    def poll(self, max_records: int, timeout_s: float) -> Poll:
-        """Return what is there, waiting up to `timeout_s` seconds for the first record."""
-        ...
-
-    def start(self, partition: Partition, offset: int | None) -> int | None:
-        """Begin an assigned partition at `offset`, or at its earliest record when None.
-
-        Returns None, or where it begins instead when the log does not hold that position.
-        """
-        ...
-
-    def pause(self) -> None:
-        """Stop fetching from all partitions while staying in the group."""
-        ...
-
-    def resume(self) -> None:
-        """Undo `pause`."""
-        ...
-
-    def hold(self, partition: Partition) -> None:
-        """Read no more of one partition until it is `start`ed again."""
-        ...
-
-    def lag(self) -> Mapping[Partition, int]:
-        """How many records of each started partition are known to be there and were not read."""
-        ...
-
-    def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Publish positions for lag tools; advisory, never what recovery rests on."""
-        ...
-
-    def close(self) -> None:
-        """Leave the group and release connections."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +73,33 @@ class IncidentQuery:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingQuery:
+    """Which waiting incidents: watched at that severity or above since a time in a span.
+
+    Attributes:
+        min_severity: The least severity.
+        since: The span's begin, wall-clock time.
+        before: The span's end, not included.
+        below_level: Only those that were escalated to less so far.
+        limit: How many at most.
+    """
+
+    min_severity: Severity
+    since: datetime
+    before: datetime
+    below_level: int
+    limit: int
+
+
 class Incidents(Protocol):
     """Incidents and their timelines."""
 
-    def get(self, incident_id: str) -> Incident | None:
-        """Return the incident, or None."""
+    def get(self, incident_id: str, *, hold: bool = False) -> Incident | None:
+        """Return the incident, or None.
+
+        With `hold` nobody else changes it until the transaction ends.
+        """
         ...
 
     def for_client(self, client: ClientKey) -> Sequence[Incident]:
@@ -176,13 +129,11 @@ class Incidents(Protocol):
         """All entries in order."""
         ...
 
-    def unacknowledged(
-        self, created_before: datetime, min_severity: Severity, below_level: int
-    ) -> Iterator[Incident]:
-        """Incidents created before that wall-clock time that wait for somebody, oldest first.
+    def unacknowledged(self, query: WaitingQuery) -> Sequence[Incident]:
+        """Incidents that wait for somebody, oldest first.
 
-        Not acknowledged, not suppressed, resolved or closed, and escalated to less than
-        `below_level` so far.
+        Not acknowledged, not suppressed, resolved or closed. They are held until the transaction
+        ends; one that somebody else holds at the moment is left out.
         """
         ...
 
@@ -247,7 +198,10 @@ class References(Protocol):
         ...
 
     def activate(self, model: ModelKey, version: int) -> ReferenceInfo:
-        """Make that version the one in force; raises `NotFoundError`."""
+        """Make that version the one in force.
+
+        Raises `NotFoundError`, and `ConflictError` when somebody else activates another one.
+        """
         ...
 
     def list(self, model: ModelKey | None = None) -> Sequence[ReferenceInfo]:
@@ -316,6 +270,17 @@ class Outbox(Protocol):
 
     def pending(self) -> int:
         """How many wait."""
+        ...
+
+    def serve(self, level: int, at: datetime) -> datetime:
+        """Note that there is a destination of a level; returns when that was first noted."""
+        ...
+
+    def expire(self, level: int, before: datetime, at: datetime, reason: str) -> int:
+        """Stop trying what waits since before that time and nobody has leased; the rows stay.
+
+        Returns how many messages that were.
+        """
         ...
 
 

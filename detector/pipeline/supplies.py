@@ -21,6 +21,8 @@ USABLE = 0.05
 NOTABLE = 0.05
 BUSY_CLIENT = 0.5
 CROWDED_ADDRESS = 20
+FEW_QUERIES = 8
+"""Of a client; with fewer remembered ones none is compared with all of them (`MIN_COMPANY`)."""
 
 
 class Support(StrEnum):
@@ -176,6 +178,12 @@ NOTES = (
         lambda m: m.inputs.shares[InputForm.FINGERPRINT] >= NOTABLE,
         "{m.inputs.shares[fingerprint]:.0%} of inputs are a single fingerprint, which shows"
         " repeats but nothing of how near two inputs are",
+    ),
+    Note(
+        lambda m: 1.0 < m.identity.queries_per_client < FEW_QUERIES,
+        "most clients ask {m.identity.queries_per_client:.0f} times in this log: how near and how"
+        f" far apart a client's queries are is learnt from clients with more than {FEW_QUERIES},"
+        " and signs that rest on it may stay silent; a longer log shows more",
     ),
     Note(
         lambda m: 2 * sum(m.inputs.grids.values()) < m.inputs.numbers,

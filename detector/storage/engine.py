@@ -32,6 +32,11 @@ def make_engine(url: str) -> Engine:
     return _postgres(parsed)
 
 
+def require_supported(url: str) -> None:
+    """Raise `ConfigurationError` for a URL that `make_engine` would not take."""
+    _parse(url)
+
+
 def in_memory(url: str | URL) -> bool:
     """Whether the database lives in this process alone."""
     parsed = make_url(url)
@@ -42,18 +47,28 @@ def is_recoverable(error: Exception) -> bool:
     """Whether the same work may succeed later: the database was gone, busy, locked or read-only.
 
     SQLite reports a wrong statement, such as one on a missing table, as an operational error with
-    the primary code SQLITE_ERROR; that one never heals.
+    the primary code SQLITE_ERROR; that one never heals, and neither does a file that is read-only.
     """
     if isinstance(error, PoolTimeoutError):
         return True
     if not isinstance(error, DBAPIError):
         return False
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF == sqlite3.SQLITE_ERROR:
+    if _sqlite_code(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY):
         return False
     if getattr(error.orig, "sqlstate", None) == _READ_ONLY:
         return True  # a standby, until it is promoted or the address leads to the primary again
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def is_read_only_file(error: Exception) -> bool:
+    """Whether SQLite may not write to its file."""
+    return isinstance(error, DBAPIError) and _sqlite_code(error) == sqlite3.SQLITE_READONLY
+
+
+def _sqlite_code(error: DBAPIError) -> int | None:
+    """The primary code, without what its second byte says more exactly."""
+    code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def no_time_limits(connection: Connection) -> None:
@@ -66,7 +81,7 @@ def no_time_limits(connection: Connection) -> None:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter of a port that is no number
         raise ConfigurationError("database URL: not of the form dialect://…") from error
     match parsed.drivername:
         case "sqlite" | "postgresql+psycopg":

@@ -1,7 +1,6 @@
 """Incidents and their timelines in the database."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,11 +18,16 @@ from sqlalchemy.exc import IntegrityError
 
 from detector.events.model import ClientKey
 from detector.incidents.model import Incident, IncidentChange, Severity, TimelineEntry
-from detector.incidents.waiting import UNWATCHED
 from detector.kit.errors import ConflictError
-from detector.pipeline.ports import IncidentQuery, Page
+from detector.pipeline.ports import IncidentQuery, Page, WaitingQuery
 from detector.storage.cursor import decode_cursor, encode_cursor, require_limit
-from detector.storage.rows import entry_from_row, entry_to_row, incident_from_row, incident_to_row
+from detector.storage.rows import (
+    entry_from_row,
+    entry_to_row,
+    incident_from_row,
+    incident_to_row,
+    instant,
+)
 from detector.storage.tables import incidents, timeline
 
 
@@ -33,10 +37,13 @@ class SqlIncidents:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def get(self, incident_id: str) -> Incident | None:
-        """Return the incident, or None."""
-        found = self._select(_equals(incidents.c.incident_id, incident_id))
-        return found[0] if found else None
+    def get(self, incident_id: str, *, hold: bool = False) -> Incident | None:
+        """Return the incident, or None; with `hold` it is locked until the transaction ends."""
+        statement = select(incidents).where(_equals(incidents.c.incident_id, incident_id))
+        if hold:
+            statement = statement.with_for_update()
+        row = self._connection.execute(statement).mappings().one_or_none()
+        return None if row is None else incident_from_row(row)
 
     def for_client(self, client: ClientKey) -> Sequence[Incident]:
         """All incidents of the client, oldest first, held until the transaction ends."""
@@ -115,23 +122,22 @@ class SqlIncidents:
         )
         return tuple(entry_from_row(row) for row in rows.mappings())
 
-    def unacknowledged(
-        self, created_before: datetime, min_severity: Severity, below_level: int
-    ) -> Iterator[Incident]:
-        """Incidents that wait for somebody, oldest first."""
-        yield from self._select(
-            incidents.c.created_at < created_before,
-            incidents.c.acknowledged_at.is_(None),
-            incidents.c.stage.not_in([str(stage) for stage in UNWATCHED]),
-            _at_least(min_severity),
-            incidents.c.escalation_level < below_level,
-        )
-
-    def _select(self, *conditions: ColumnElement[bool]) -> Sequence[Incident]:
+    def unacknowledged(self, query: WaitingQuery) -> Sequence[Incident]:
+        """Incidents that wait for somebody, oldest first, held until the transaction ends."""
+        since = incidents.c.waiting[str(query.min_severity)].as_string()
         rows = self._connection.execute(
             select(incidents)
-            .where(*conditions)
+            .where(
+                incidents.c.acknowledged_at.is_(None),
+                incidents.c.escalation_level < query.below_level,
+                # It is older than its waiting, and this is what the index is of.
+                incidents.c.created_at < query.before,
+                since >= instant(query.since),
+                since < instant(query.before),
+            )
             .order_by(incidents.c.created_at, incidents.c.incident_id)
+            .limit(query.limit)
+            .with_for_update(skip_locked=True)
         )
         return [incident_from_row(row) for row in rows.mappings()]
 

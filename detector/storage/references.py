@@ -46,9 +46,14 @@ class SqlReferences:
         if row is None:
             raise NotFoundError(f"model {model.model_id} has no reference version {version}")
         self._deactivate(model)
-        self._connection.execute(
-            update(references).where(wanted).values(status=str(ReferenceStatus.ACTIVE))
-        )
+        statement = update(references).where(wanted).values(status=str(ReferenceStatus.ACTIVE))
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(statement)
+        except IntegrityError as error:
+            raise ConflictError(
+                f"model {model.model_id}: somebody else has just activated a reference; repeat"
+            ) from error
         return replace(reference_from_row(row), status=ReferenceStatus.ACTIVE)
 
     def list(self, model: ModelKey | None = None) -> Sequence[ReferenceInfo]:

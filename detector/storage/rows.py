@@ -4,7 +4,7 @@ import math
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -42,7 +42,13 @@ def incident_to_row(incident: Incident) -> Row:
         row[name] = [asdict(item) for item in row[name]]
     for name in ("techniques", "atlas"):
         row[name] = list(row[name])
-    return row | {"features": dict(incident.features)}
+    waiting = {str(severity): instant(since) for severity, since in incident.waiting.items()}
+    return row | {"features": dict(incident.features), "waiting": waiting}
+
+
+def instant(time: datetime) -> str:
+    """A time in a JSON column: UTC and of one length, so that texts compare as times do."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def incident_from_row(row: RowMapping) -> Incident:
@@ -57,7 +63,8 @@ def incident_from_row(row: RowMapping) -> Incident:
         "verdict": None if verdict is None else Verdict(verdict),
         "severity_breakdown": tuple(SeverityFactor(**f) for f in row["severity_breakdown"]),
         "evidence": tuple(_evidence(item) for item in row["evidence"]),
-        "marks": tuple(TechniqueMark(**mark) for mark in row["marks"]),
+        "marks": tuple(_mark(item) for item in row["marks"]),
+        "waiting": {Severity(s): datetime.fromisoformat(t) for s, t in row["waiting"].items()},
         "techniques": tuple(row["techniques"]),
         "atlas": tuple(row["atlas"]),
     }
@@ -67,6 +74,11 @@ def incident_from_row(row: RowMapping) -> Incident:
 def _evidence(item: Mapping[str, Any]) -> Evidence:
     ranges = tuple(LogRange(**stretch) for stretch in item["ranges"])
     return Evidence(item["kind"], item["statement"], item["numbers"], ranges)
+
+
+def _mark(item: Mapping[str, Any]) -> TechniqueMark:
+    ids = item.get("atlas")
+    return TechniqueMark(**{**item, "atlas": None if ids is None else tuple(ids)})
 
 
 def entry_to_row(entry: TimelineEntry) -> Row:

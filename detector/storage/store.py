@@ -11,7 +11,7 @@ from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.storage import migrate
 from detector.storage.clients import SqlClients
 from detector.storage.dead_letters import SqlDeadLetters
-from detector.storage.engine import in_memory, is_recoverable, make_engine
+from detector.storage.engine import in_memory, is_read_only_file, is_recoverable, make_engine
 from detector.storage.incidents import SqlIncidents
 from detector.storage.outbox import SqlOutbox
 from detector.storage.partitions import SqlPartitions
@@ -51,13 +51,14 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Commit at the end of the block, roll back on any error."""
-        with _recoverable(), self._turn, self._engine.begin() as connection:
+        with self._translated(), self._turn, self._engine.begin() as connection:
             yield SqlTransaction(connection)
 
     def ready(self) -> None:
         """Return when the database answers and its schema is the one this version works on."""
-        with _recoverable(), self._turn, self._engine.begin() as connection:
+        with self._translated(), self._turn, self._engine.begin() as connection:
             present = migrate.current_revision(connection)
+        migrate.require_known(present)
         if present != self._head:
             raise ConfigurationError(
                 f"the database's schema is at revision {present or 'none'}, this version works on "
@@ -67,6 +68,18 @@ class SqlStore:
     def close(self) -> None:
         """Release connections."""
         self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            if is_read_only_file(error):
+                path = self._engine.url.database
+                raise ConfigurationError(f"{path}: this database is read-only") from error
+            if is_recoverable(error):
+                raise RecoverableError(f"the database is unwell: {error}") from error
+            raise
 
 
 def open_store(url: str) -> SqlStore:
@@ -81,13 +94,3 @@ def open_store(url: str) -> SqlStore:
     with engine.begin() as connection:
         migrate.upgrade_connection(connection)
     return SqlStore(engine, threading.Lock())
-
-
-@contextmanager
-def _recoverable() -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        if is_recoverable(error):
-            raise RecoverableError(f"the database is unwell: {error}") from error
-        raise

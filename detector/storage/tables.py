@@ -101,6 +101,7 @@ incidents = Table(
     Column("timeline_length", Integer, nullable=False),
     Column("timeline_head", String(64), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("waiting", JSON, nullable=False, server_default=text("'{}'")),
     Index("ix_incidents_opened_at_incident_id", "opened_at", "incident_id"),
 )
 
@@ -267,4 +268,11 @@ Index(
     outbox.c.due_at,
     sqlite_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
     postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("since", UtcTime, nullable=False),
 )

@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from detector.delivery.service import DeliveryService, EscalationTimer, require_distinct
+from detector.delivery import service
+from detector.delivery.service import DeliveryService, Timer, require_distinct
 from detector.delivery.webhook import WebhookDestination
 from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError, RecoverableError
@@ -20,9 +21,9 @@ from tests.fakes.store import FakeStore
 POLICY = EscalationPolicy(Severity.MEDIUM, timedelta(minutes=15))
 
 
-def timer(post: Post) -> EscalationTimer:
+def timer(post: Post) -> Timer:
     use_case = partial(escalate, policy=POLICY)
-    return EscalationTimer(use_case, post.store, post.clock, post.metrics, interval_s=0.02)
+    return Timer("escalation", use_case, post.store, post.clock, post.metrics, interval_s=0.02)
 
 
 def test_second_level_is_told_when_nobody_acknowledges(post: Post) -> None:
@@ -31,13 +32,13 @@ def test_second_level_is_told_when_nobody_acknowledges(post: Post) -> None:
         settings = post.settings(url=second.url, name="escalation", level=2)
         workers = [post.worker(), post.worker(WebhookDestination(settings))]
         post.clock.advance(minutes=16)
-        service = DeliveryService(workers, timer(post))
-        service.start()
-        assert service.alive()
+        running = DeliveryService(workers, [timer(post)])
+        running.start()
+        assert running.alive()
         assert post.receiver.arrived.acquire(timeout=20)
         assert second.arrived.acquire(timeout=20)
-        service.stop()
-        assert not service.alive()
+        running.stop()
+        assert not running.alive()
         assert b'"incident.escalated"' in second.received[0].body
         assert len(second.received) == 1
     assert b'"incident.opened"' in post.receiver.received[0].body
@@ -65,13 +66,13 @@ def test_dead_destination_holds_up_no_other(post: Post) -> None:
     with receiving() as second:
         settings = post.settings(url=second.url, name="escalation", level=2)
         workers = [post.worker(), post.worker(WebhookDestination(settings))]
-        service = DeliveryService(workers, None)
-        service.start()
+        running = DeliveryService(workers, [])
+        running.start()
         assert post.receiver.arrived.acquire(timeout=20)
         assert second.arrived.acquire(timeout=20)
         assert post.count("delivered") == 0
         post.receiver.gate.set()
-        service.stop()
+        running.stop()
     assert post.count("delivered") == 1
 
 
@@ -85,11 +86,11 @@ def test_threads_outlive_a_failing_store(
     store.failure = failure
     broken = Post(store, post.clock, post.receiver)
     worker = broken.worker()
-    service = DeliveryService([worker], None)
-    service.start()
+    running = DeliveryService([worker], [])
+    running.start()
     broken.open_incident()
     assert post.receiver.arrived.acquire(timeout=20)
-    service.stop()
+    running.stop()
     assert broken.errors() == 1
     assert str(failure) in caplog.text
 
@@ -101,16 +102,37 @@ def test_timer_outlives_what_nobody_expected(post: Post, caplog: pytest.LogCaptu
         rounds.release()
         raise ZeroDivisionError("nobody thought of it")
 
-    service = DeliveryService(
-        [], EscalationTimer(surprising, post.store, post.clock, post.metrics, interval_s=0.01)
+    running = DeliveryService(
+        [], [Timer("surprise", surprising, post.store, post.clock, post.metrics, interval_s=0.01)]
     )
-    service.start()
+    running.start()
     for _ in range(3):
         assert rounds.acquire(timeout=20)
-    assert service.alive()
-    service.stop()
+    assert running.alive()
+    running.stop()
     assert post.errors() >= 3
     assert "nobody thought of it" in caplog.text
+
+
+def test_stopping_takes_no_longer_for_more_threads(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process has to be gone in time, however many receivers hang."""
+    passed = 0.0
+
+    class Hanging:
+        def __init__(self, **_: object) -> None:
+            """Never ends."""
+
+        def join(self, timeout: float) -> None:
+            nonlocal passed
+            passed += timeout
+
+    monkeypatch.setattr(service, "monotonic", lambda: passed)
+    monkeypatch.setattr(threading, "Thread", Hanging)
+    workers = [post.worker(), post.worker()]
+    DeliveryService(workers, [timer(post)]).stop(timeout_s=5.0)
+    assert passed == 5.0
 
 
 def test_two_destinations_may_not_share_a_level_or_a_name(post: Post) -> None:

@@ -1,6 +1,7 @@
 """What a receiver gets: signature, payload, ids."""
 
 import json
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -39,6 +40,20 @@ def test_body_that_was_tampered_with_does_not_verify(post: Post) -> None:
     received = post.receiver.received[0]
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(received.body.replace(b"key-4711", b"key-0000"), received.headers)
+
+
+def test_the_log_names_the_host_and_nothing_that_is_secret(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    incident = post.open_incident()
+    url = post.settings().url.replace("http://", "http://user:SEKRET@") + "?token=SEKRET"
+    settings = post.settings(url=url)
+    assert "SEKRET" not in repr(settings)
+    post.worker(WebhookDestination(settings)).deliver_due()
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("detector")]
+    assert any("webhook: 127.0.0.1 answered 200" in line for line in ours), (ours, incident)
+    assert not any("SEKRET" in line for line in ours)
 
 
 def test_both_secrets_sign_while_they_rotate(post: Post, secret: Callable[[bytes], str]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.incidents import acts
-from detector.incidents.aggregate import IncidentPolicy, event_time
+from detector.incidents.aggregate import IncidentPolicy, event_time, extend
 from detector.incidents.correlate import absorb
 from detector.incidents.model import (
     Incident,
@@ -193,6 +193,43 @@ def test_a_technique_that_fits_better_again_takes_its_place_back() -> None:
     assert case.kinds().count(TimelineKind.RECLASSIFIED) == 2
     case.take(path(300), sweep(350))
     assert case.only.techniques == ("tree_path_finding",)
+
+
+def test_ids_of_a_superseded_technique_go_unless_another_one_has_them() -> None:
+    """What it was suspected of before stands in the timeline."""
+    case = Case()
+    guessed = finding(100, technique="uniform", atlas=("AML.T0005.001", "AML.T0034.000"))
+    walked = finding(120, technique="path", atlas=("AML.T0024.002", "AML.T0034.000"))
+    better = finding(
+        130, technique="jacobian", atlas=("AML.T0024.002", "AML.T0042"), supersedes=("uniform",)
+    )
+    best = replace(better, query=140, time_ms=better.time_ms + 1, supersedes=("path",))
+    ids = []
+    for each in (guessed, walked, better, best):
+        case.take(each)
+        ids.append(list(case.only.atlas))
+    assert ids[1:] == [
+        ["AML.T0005.001", "AML.T0034.000", "AML.T0024.002"],
+        ["AML.T0034.000", "AML.T0024.002", "AML.T0042"],
+        ["AML.T0024.002", "AML.T0042"],
+    ]
+    assert case.only.techniques == ("jacobian",)
+    told = [entry.summary for entry in case.entries[case.only.incident_id]]
+    assert "jacobian joined at query 130 in place of uniform" in told
+    assert "jacobian seen again at query 140 in place of path" in told
+
+
+def test_ids_stay_where_it_is_not_known_whose_they_are() -> None:
+    """Earlier versions did not keep which technique brought which."""
+    case = Case()
+    case.take(finding(100, technique="uniform", atlas=("AML.T0005.001",)), finding(110))
+    marks = tuple(replace(mark, atlas=None) for mark in case.only.marks)
+    old = replace(case.only, marks=marks)
+    better = finding(120, technique="jacobian", atlas=("AML.T0042",), supersedes=("uniform",))
+    change = extend(old, better, IncidentPolicy(), NOW)
+    assert change.incident.atlas == ("AML.T0005.001", "AML.T0024.002", "AML.T0042")
+    again = replace(better, query=130, supersedes=("tree_path_finding", "uniform"))
+    assert extend(change.incident, again, IncidentPolicy(), NOW).incident.atlas == ("AML.T0042",)
 
 
 def test_an_incident_with_a_technique_of_its_own_is_not_reclassified() -> None:

@@ -5,15 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from detector.incidents import acts
 from detector.incidents.aggregate import IncidentPolicy, extend, open_incident
-from detector.incidents.model import (
-    Incident,
-    IncidentChange,
-    Severity,
-    Stage,
-    TimelineEntry,
-    Verdict,
-)
-from detector.incidents.waiting import waiting_since
+from detector.incidents.model import Incident, IncidentChange, Severity, Stage, Verdict
 from tests.incidents.findings import finding
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
@@ -23,11 +15,9 @@ Act = Callable[[Incident, datetime], IncidentChange]
 def since(*steps: Act) -> int | None:
     """Hours from its opening at which a grave incident began to wait; a step each hour."""
     change = open_incident(finding(100, confidence=0.999, progress=1.0), IncidentPolicy(), START)
-    entries: list[TimelineEntry] = [*change.entries]
     for hour, step in enumerate(steps, start=1):
         change = step(change.incident, START + timedelta(hours=hour))
-        entries += change.entries
-    found = waiting_since(entries, Severity.HIGH)
+    found = change.incident.waiting.get(Severity.HIGH)
     return None if found is None else (found - START) // timedelta(hours=1)
 
 
@@ -62,11 +52,9 @@ def test_what_an_analyst_set_stays_in_force_while_the_computed_severity_moves() 
 
     mild = open_incident(finding(100, confidence=0.6, progress=0.0), IncidentPolicy(), START)
     held = acts.override_severity(mild.incident, "ana", START, Severity.LOW)
-    grown = grow(held.incident, START)
-    assert grown.incident.computed_severity.rank >= Severity.HIGH.rank
-    entries = mild.entries + held.entries + grown.entries
-    assert waiting_since(entries, Severity.HIGH) is None
-    assert waiting_since(entries, Severity.LOW) == START
+    grown = grow(held.incident, START + timedelta(hours=1)).incident
+    assert grown.computed_severity.rank >= Severity.HIGH.rank
+    assert grown.waiting == dict.fromkeys((Severity.INFO, Severity.LOW), START)
 
 
 def test_a_stage_in_which_nobody_need_look_begins_anew() -> None:

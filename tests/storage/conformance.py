@@ -1,7 +1,7 @@
 """What every `Store` must do; each backend's test class inherits this one."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,10 +11,13 @@ from detector.incidents import acts
 from detector.incidents.model import Incident, IncidentChange, Severity, Stage, Verdict
 from detector.incidents.timeline import verify_timeline
 from detector.kit.errors import ConfigurationError, ConflictError, NotFoundError
-from detector.pipeline.ports import IncidentQuery, ReferenceStatus, Store
+from detector.pipeline.analyst import Analyst
+from detector.pipeline.ports import IncidentQuery, ReferenceStatus, Store, WaitingQuery
 from detector.scoring.finding import AttackClass
+from tests.fakes.clock import SetClock
 from tests.incidents.findings import CLIENT
 from tests.storage.dead_letter_conformance import DeadLetterConformance
+from tests.storage.outbox_conformance import OutboxConformance
 from tests.storage.partition_conformance import HERE, PartitionConformance
 from tests.storage.shapes import (
     ABROAD,
@@ -22,7 +25,6 @@ from tests.storage.shapes import (
     MODEL,
     NOW,
     letter,
-    message,
     opened,
     profile,
     reference,
@@ -42,7 +44,7 @@ def saved(store: Store, *changes: IncidentChange) -> Incident:
     return changes[-1].incident
 
 
-class StoreConformance(PartitionConformance, DeadLetterConformance):
+class StoreConformance(PartitionConformance, DeadLetterConformance, OutboxConformance):
     """Subclasses provide the fixture `store`, an empty one."""
 
     # Incidents
@@ -188,13 +190,51 @@ class StoreConformance(PartitionConformance, DeadLetterConformance):
             store, acts.close(saved(store, opened(4, client_id="c")), "x", NOW, Verdict.DUPLICATE)
         )
         saved(store, acts.escalate(saved(store, opened(5, client_id="d")), NOW, 2))
+        query = WaitingQuery(Severity.LOW, NOW, SOON, below_level=2, limit=9)
         with store.transaction() as transaction:
             find = transaction.incidents.unacknowledged
-            ids = [incident.incident_id for incident in find(SOON, Severity.LOW, 2)]
-            assert ids == [waiting.incident_id]
-            assert list(find(NOW, Severity.LOW, 2)) == []
-            assert list(find(SOON, Severity.CRITICAL, 2)) == []
-            assert len(list(find(SOON, Severity.LOW, 3))) == 2
+            assert [incident.incident_id for incident in find(query)] == [waiting.incident_id]
+            assert not find(replace(query, before=NOW))
+            assert not find(replace(query, since=NOW + timedelta(microseconds=1)))
+            assert not find(replace(query, min_severity=Severity.CRITICAL))
+            assert len(find(replace(query, below_level=3))) == 2
+            assert len(find(replace(query, below_level=3, limit=1))) == 1
+
+    def test_waiting_goes_by_the_severity_asked_for(self, store: Store) -> None:
+        """In whatever zone the times were given."""
+        mild = saved(store, opened(confidence=0.6, progress=0.0))
+        assert mild.severity.rank < Severity.CRITICAL.rank
+        risen = acts.override_severity(mild, "ana", ABROAD + timedelta(hours=1), Severity.CRITICAL)
+        saved(store, risen)
+        later = NOW + timedelta(hours=1)
+        span = WaitingQuery(mild.severity, NOW, SOON, below_level=2, limit=9)
+        with store.transaction() as transaction:
+            find = transaction.incidents.unacknowledged
+            assert len(find(span)) == 1
+            assert not find(replace(span, min_severity=Severity.CRITICAL))
+            grave = replace(span, min_severity=Severity.CRITICAL, since=later)
+            assert not find(replace(grave, before=later))
+            assert len(find(replace(grave, before=later + timedelta(microseconds=1)))) == 1
+
+    def test_acts_at_one_moment_follow_each_other(self, store: Store) -> None:
+        """An analyst who named no version is told of no conflict with the machine or others."""
+        key = saved(store, opened()).incident_id
+        together = threading.Barrier(4)
+
+        def work(name: int) -> None:
+            together.wait()
+            for _round in range(8):
+                with store.transaction() as transaction:
+                    Analyst(transaction, f"ana-{name}", SetClock(NOW)).comment(key, "hm")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+        with store.transaction() as transaction:
+            incident = transaction.incidents.get(key)
+            entries = transaction.incidents.timeline(key)
+        assert incident is not None
+        assert (incident.version, len(entries)) == (33, 33)
+        assert verify_timeline(entries, incident.timeline_head) is None
 
     # Clients and references
 
@@ -241,60 +281,30 @@ class StoreConformance(PartitionConformance, DeadLetterConformance):
                 transaction.references.activate(MODEL, 9)
             assert transaction.references.body(MODEL) == b"one"
 
-    # Outbox
+    def test_two_that_activate_at_once_leave_one_active(self, store: Store) -> None:
+        """The later one gives way, or waits for its turn."""
+        with store.transaction() as transaction:
+            transaction.references.add(reference("a"), b"one")
+        began = threading.Event()
 
-    def test_a_message_is_leased_once_until_the_lease_ends(self, store: Store) -> None:
-        incident = saved(store, opened())
+        def other() -> None:
+            began.set()
+            with store.transaction() as transaction:
+                transaction.references.activate(MODEL, 1)
+
+        with ThreadPoolExecutor(1) as pool:
+            with store.transaction() as transaction:
+                transaction.references.add(reference("b"), b"two")
+                later = pool.submit(other)
+                began.wait()
+                wait([later], timeout=0.3)  # until it waits for what this one holds
+            error = later.exception()
+        assert error is None or isinstance(error, ConflictError)
         with store.transaction() as transaction:
-            outbox = transaction.outbox
-            outbox.put([message(incident.incident_id, "b"), message(incident.incident_id, "a")])
-            outbox.put([message(incident.incident_id, "late", due_at=SOON)])
-            outbox.put([message(incident.incident_id, "other", level=2)])
-        with store.transaction() as transaction:
-            leased = transaction.outbox.lease(NOW, SOON, 10, 1)
-            assert list(leased) == [
-                message(incident.incident_id, "a"),
-                message(incident.incident_id, "b"),
+            active = [
+                i for i in transaction.references.list() if i.status == ReferenceStatus.ACTIVE
             ]
-            assert list(transaction.outbox.lease(NOW, SOON, 10, 1)) == []
-        with store.transaction() as transaction:
-            again = transaction.outbox.lease(SOON, SOON + timedelta(minutes=1), 2, 1)
-            assert [each.message_id for each in again] == ["a", "b"]
-            assert transaction.outbox.pending() == 4
-
-    def test_what_became_of_a_message(self, store: Store) -> None:
-        incident = saved(store, opened())
-        names = ["done", "later", "lost"]
-        with store.transaction() as transaction:
-            transaction.outbox.put([message(incident.incident_id, name) for name in names])
-            transaction.outbox.lease(NOW, SOON, 10, 1)
-            transaction.outbox.delivered("done", NOW)
-            transaction.outbox.retry("later", SOON, AWKWARD)
-            transaction.outbox.give_up("lost", NOW, "410 Gone")
-        with store.transaction() as transaction:
-            assert transaction.outbox.pending() == 1
-            transaction.outbox.put([message(incident.incident_id, name) for name in names])
-            (left,) = transaction.outbox.lease(SOON, SOON, 10, 1)
-        assert (left.message_id, left.attempts, left.due_at) == ("later", 1, SOON)
-
-    def test_workers_that_lease_at_once_share_no_message(self, store: Store) -> None:
-        incident = saved(store, opened())
-        with store.transaction() as transaction:
-            transaction.outbox.put([message(incident.incident_id, f"m{n:02}") for n in range(40)])
-        together = threading.Barrier(4)
-
-        def work(_: int) -> list[str]:
-            together.wait()
-            taken: list[str] = []
-            for _round in range(4):
-                with store.transaction() as transaction:
-                    leased = transaction.outbox.lease(NOW, SOON, 3, 1)
-                taken.extend(each.message_id for each in leased)
-            return taken
-
-        with ThreadPoolExecutor(4) as pool:
-            taken = [name for names in pool.map(work, range(4)) for name in names]
-        assert len(taken) == len(set(taken)) == 40
+        assert len(active) == 1
 
     # Transactions
 

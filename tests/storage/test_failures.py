@@ -96,6 +96,15 @@ def test_a_folder_that_is_not_there_is_recoverable(tmp_path: Path) -> None:
         count(f"sqlite:///{tmp_path}/missing/querywatch.db")
 
 
+def test_a_file_that_may_only_be_read_never_heals_and_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "kept.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    store = open_store(f"sqlite:///file:{path}?mode=ro&uri=true")
+    with pytest.raises(ConfigurationError, match=r"kept\.db: this database is read-only"):
+        claim(store)
+    store.close()
+
+
 def test_a_wrong_statement_is_not_recoverable(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="no such table") as raised:
         count(f"sqlite:///{tmp_path}/empty.db")

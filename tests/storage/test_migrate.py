@@ -1,15 +1,18 @@
 """Migrations on populated databases, and that they agree with the tables."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from detector.events.record import Partition, Position
+from detector.incidents import acts
 from detector.incidents.model import Incident
 from detector.kit.errors import ConfigurationError
 from detector.pipeline.partitions import Adoption, LogGap, NewSnapshot
+from detector.pipeline.ports import WaitingQuery
 from detector.storage import migrate
 from detector.storage.rows import incident_to_row
 from detector.storage.store import open_store
@@ -39,6 +42,7 @@ def populate(url: str) -> None:
         transaction.clients.put([profile()])
         transaction.references.add(reference("a"), b"one")
         transaction.outbox.put([message(change.incident.incident_id, "m")])
+        transaction.outbox.serve(1, NOW)
     store.close()
 
 
@@ -88,6 +92,32 @@ def test_dead_letters_of_earlier_schemas_stay(url: str, revision: str) -> None:
     store.close()
     assert stored is not None
     assert (stored.letter.body, stored.letter.headers, stored.settlement) == (b"[[", None, None)
+
+
+@pytest.mark.parametrize("tried", [0, 3])
+def test_what_waited_under_an_earlier_schema_goes_on_waiting(url: str, tried: int) -> None:
+    """And a destination that was there already is not taken for a new one."""
+    migrate.upgrade(url)
+    store = open_store(url)
+    waits, handled = opened(client_id="a"), opened(client_id="b")
+    with store.transaction() as transaction:
+        for change in (waits, handled, acts.acknowledge(handled.incident, "ana", NOW)):
+            transaction.incidents.save(change)
+        sent = replace(message(waits.incident.incident_id, "m"), attempts=tried)
+        transaction.outbox.put([sent])
+    store.close()
+    migrate.downgrade(url, "0004")
+    migrate.upgrade(url)
+    store = open_store(url)
+    span = WaitingQuery(waits.incident.severity, NOW, NOW + timedelta(1), below_level=2, limit=9)
+    later = NOW + timedelta(3)
+    with store.transaction() as transaction:
+        assert transaction.incidents.unacknowledged(span) == [waits.incident]
+        kept = transaction.incidents.get(handled.incident.incident_id)
+        assert kept is not None
+        assert (kept.waiting, kept.marks) == ({}, handled.incident.marks)
+        assert transaction.outbox.serve(1, later) == (NOW if tried else later)
+    store.close()
 
 
 def test_migrations_and_tables_agree(url: str) -> None:
