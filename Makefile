@@ -34,8 +34,8 @@ $(EVALUATION): $(INSTALLED) requirements/evaluation.txt
 demo: $(INSTALLED) ## replay real attacks and benign clients, print the incidents
 	@$(BIN)/querywatch demo
 
-serve: $(INSTALLED) ## serve the API on loopback
-	@$(BIN)/querywatch serve
+serve: $(INSTALLED) ## serve the API on loopback (DATABASE=sqlite:///querywatch-demo.db: the demo's)
+	@$(BIN)/querywatch serve $(if $(DATABASE),--database-url $(DATABASE))
 
 test: $(EVALUATION) check ## check, then run every test and the simulator
 	@mkdir -p build

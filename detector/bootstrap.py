@@ -4,6 +4,7 @@ Nothing happens at import, and nothing is connected before a command asks for it
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from detector.events.record import Record
 from detector.kit.clock import Clock, SystemClock
 from detector.kit.errors import ConfigurationError, RecoverableError
 from detector.kit.metrics import StreamMetrics
-from detector.pipeline.detect import build_detection
+from detector.pipeline.detect import Detection, build_detection
 from detector.pipeline.keys import KeyWatch
 from detector.pipeline.learning import DetectionPolicy
 from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Store
@@ -30,6 +31,7 @@ from detector.pipeline.work import PartitionProcessor, Parts
 from detector.reference.picture import Reference
 from detector.scoring.tables import ScoringPolicy
 from detector.sources.clients import open_kafka_source
+from detector.sources.compression import STDIN
 from detector.sources.files import FileSource, Progress
 from detector.sources.kafka import KafkaSettings
 from detector.storage import migrate
@@ -50,6 +52,7 @@ def move_database(settings: Settings, revision: str) -> None:
     """Migrate to a revision, up or down; going down loses what the newer schema held."""
 
     def move() -> None:
+        migrate.require_revision(revision)
         migrate.upgrade(settings.database_url)
         migrate.downgrade(settings.database_url, revision)
 
@@ -77,10 +80,14 @@ def open_existing_database(settings: Settings) -> Store:
 
 def file_loop(
     settings: Settings, store: Store, names: Sequence[str], progress: Progress | None = None,
-    *, resume: bool = False,
+    *, resume: bool = False, decoder: Decoder | None = None,
+    watch: Callable[[Detection], Detection] | None = None,
 ) -> Loop:  # fmt: skip
-    """A loop that reads log files to their end: from the beginning, or where reading stopped."""
-    source, metrics = FileSource(names, progress), StreamMetrics(CollectorRegistry())
+    """A loop that reads log files to their end: from the beginning, or where reading stopped.
+
+    Who wants to know what cannot be used gives a decoder, and `watch` is handed each detection.
+    """
+    source, metrics = _file_source(names, progress), StreamMetrics(CollectorRegistry())
     policy = LoopPolicy(
         batch_records=settings.batch_size,
         # Nothing outlives the process there.
@@ -88,8 +95,10 @@ def file_loop(
             math.inf if in_memory(settings.database_url) else settings.snapshot_interval
         ),
         letter_share=settings.dead_letter_share,
+        # No group gives files to one run and not to another.
+        reclaim_seconds=None,
     )
-    work = processor(settings, metrics, anew=not resume)
+    work = processor(settings, metrics, anew=not resume, decoder=decoder, watch=watch)
     return Loop(source, store, work, SystemClock(), metrics, Event(), policy)
 
 
@@ -136,7 +145,7 @@ def file_records(
     names: Sequence[str], progress: Progress | None = None
 ) -> Iterator[Sequence[Record]]:
     """The records of log files, a stretch at a time."""
-    source = FileSource(names, progress)
+    source = _file_source(names, progress)
     try:
         for partition in source.poll(READ_AHEAD, 0.0).assigned:
             source.start(partition, None)
@@ -149,9 +158,24 @@ def file_records(
         source.close()
 
 
-def decoded_files(names: Sequence[str], progress: Progress | None = None) -> Iterator[Decoded]:
+def _file_source(names: Sequence[str], progress: Progress | None) -> FileSource:
+    """The files, once each can be read; raises `ConfigurationError`, which names the one."""
+    for name in names:
+        path = Path(name)
+        if name != STDIN and path.is_dir():
+            raise ConfigurationError(f"{name}: is a folder, and a log is a file")
+        if name != STDIN and path.exists() and not os.access(path, os.R_OK):
+            raise ConfigurationError(f"{name}: this user may not read it")
+        if names.count(name) > 1:
+            raise ConfigurationError(f"{name}: is named twice")
+    return FileSource(names, progress)
+
+
+def decoded_files(
+    names: Sequence[str], progress: Progress | None = None, decoder: Decoder | None = None
+) -> Iterator[Decoded]:
     """The decoded content of log files, a stretch at a time."""
-    decoder = Decoder()
+    decoder = decoder or Decoder()
     for records in file_records(names, progress):
         yield decoder.decode_all(records)
 
@@ -180,14 +204,20 @@ def processor(
     *,
     anew: bool = False,
     keys: KeyWatch | None = None,
+    decoder: Decoder | None = None,
+    watch: Callable[[Detection], Detection] | None = None,
 ) -> PartitionProcessor:
     """What makes the work of partitions; with `anew` from their beginnings."""
     clock = SystemClock()
     triage = Triage(TriagePolicy(notify_from=settings.webhook_min_severity), clock)
-    new_detection = partial(build_detection, detection_policy(settings))
-    return PartitionProcessor(
-        Parts(event_decoder(clock), new_detection, triage, clock, metrics, keys), anew
-    )
+    policy = detection_policy(settings)
+
+    def new_detection() -> Detection:
+        detection = build_detection(policy)
+        return detection if watch is None else watch(detection)
+
+    decoder = decoder or event_decoder(clock)
+    return PartitionProcessor(Parts(decoder, new_detection, triage, clock, metrics, keys), anew)
 
 
 def event_decoder(clock: Clock) -> Decoder:
@@ -210,13 +240,16 @@ def detection_policy(settings: Settings) -> DetectionPolicy:
 def _database_url(settings: Settings) -> URL:
     try:
         return make_url(settings.database_url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter of a port that is no number
         raise ConfigurationError("database URL: not of the form dialect://…") from error
 
 
 def _ready(store: Store) -> Store:
     try:
         store.ready()
+    except DBAPIError as error:
+        store.close()
+        raise RecoverableError(f"the database is unwell: {error.orig}") from error
     except Exception:
         store.close()
         raise

@@ -71,8 +71,8 @@ def rekeying(
     """
     base = kafka_settings(settings)
     how = replace(base, topics=(source,), group=f"{base.group}-rekey")
-    for topic in (source, target):
-        require_topic(how, topic)
+    require_topic(how, source, make=False)
+    require_topic(how, target)
     stop, clock = Event(), SystemClock()
     report = _rekey_report(metrics)
 
@@ -106,6 +106,8 @@ def key_watch(settings: Settings, metrics: StreamMetrics) -> KeyWatch:
         RecoverableError: when no broker answers.
     """
     sample = latest_records(kafka_settings(settings))
+    if not sample.partitions:
+        _log.warning("there is no topic %s yet; it is waited for", settings.kafka_topic)
     purity = KeyPurity(sample.partitions, stride=1)
     for records in by_partition(sample.records).values():
         purity.observe(records, event_decoder(SystemClock()).decode_all(records).events)

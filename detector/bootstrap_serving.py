@@ -15,16 +15,19 @@ from detector.api.app import create_app
 from detector.api.dependencies import ApiDependencies, Probe
 from detector.api.keys import ApiKey
 from detector.config import Settings
+from detector.delivery.expiry import expiry
 from detector.delivery.guard import AddressPolicy
 from detector.delivery.metrics import DeliveryMetrics
-from detector.delivery.service import DeliveryService, EscalationTimer, require_distinct
+from detector.delivery.service import DeliveryService, Timer, require_distinct
 from detector.delivery.webhook import WebhookDestination, WebhookSettings
 from detector.delivery.worker import DeliveryWorker
 from detector.kit.clock import SystemClock
+from detector.pipeline.escalation import LEVEL as ESCALATED
 from detector.pipeline.escalation import EscalationPolicy, escalate
 from detector.pipeline.ports import Store
 
 KEY_NAME = "api"
+EXPIRY_SECONDS = 60.0
 
 
 def api(
@@ -49,20 +52,22 @@ def api_keys(settings: Settings) -> tuple[ApiKey, ...]:
 
 
 def delivery(settings: Settings, store: Store, registry: CollectorRegistry) -> DeliveryService:
-    """Workers for the configured webhooks, and the escalation timer where there is a second."""
+    """Workers for the configured webhooks, escalation where there is a second, and expiry."""
     clock = SystemClock()
     metrics = DeliveryMetrics(registry)
     destinations = [WebhookDestination(webhook) for webhook in webhooks(settings)]
     require_distinct(destinations)
-    timer = None
+    unserved = {1, ESCALATED} - {destination.level for destination in destinations}
+    timers = [Timer("expiry", expiry(unserved, metrics), store, clock, metrics, EXPIRY_SECONDS)]
     if settings.escalation_url:
         policy = EscalationPolicy(
             min_severity=settings.escalation_min_severity,
             after=timedelta(seconds=settings.escalation_delay),
         )
-        timer = EscalationTimer(partial(escalate, policy=policy), store, clock, metrics)
+        task = partial(escalate, policy=policy)
+        timers.append(Timer("escalation", task, store, clock, metrics))
     workers = [DeliveryWorker(item, store, clock, metrics) for item in destinations]
-    return DeliveryService(workers, timer)
+    return DeliveryService(workers, timers)
 
 
 def webhooks(settings: Settings) -> list[WebhookSettings]:

@@ -7,8 +7,7 @@ A secret may stand in a file instead, named by `QUERYWATCH_…_FILE` or `--…-f
 """
 
 import dataclasses
-import ipaddress
-import math
+import difflib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from detector import config_values as read
 from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError
-from detector.kit.web import is_web_url
 
 T = TypeVar("T")
 
 PREFIX = "QUERYWATCH_"
 FILE = "_file"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
-_SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_OTHERS = re.compile(r"TEST_|REQUIRE_SERVICES$|SERVICE_|PORT_")
+"""Variables of the tests, and those that Kubernetes sets for a service of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,84 +58,6 @@ class Setting:
         return "--" + self.name.removeprefix("kafka_").replace("_", "-")
 
 
-def _text(raw: str) -> str:
-    if "\0" in raw:
-        raise ValueError("must not hold a NUL character")
-    return raw
-
-
-def _list(raw: str) -> tuple[str, ...]:
-    items = tuple(item.strip() for item in raw.split(",") if item.strip())
-    if not items:
-        raise ValueError("must be a list separated by commas")
-    return items
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(raw: str) -> int:
-        if not re.fullmatch(r"-?\d{1,18}", raw.strip()) or not low <= int(raw) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(raw)
-
-    return parse
-
-
-def _share(raw: str) -> float:
-    try:
-        value = float(raw)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < 1:
-        raise ValueError("must be a number between 0 and 1, both excluded")
-    return value
-
-
-def _part(raw: str) -> float:
-    return 1.0 if raw.strip() in ("1", "1.0") else _share(raw)
-
-
-def _duration(raw: str) -> float:
-    match = _DURATION.fullmatch(raw.strip())
-    if match is None:
-        raise ValueError("must be a duration such as 30s, 15m or 2h")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def _choice(*names: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        for name in names:
-            if raw.strip().lower() == name.lower():
-                return name
-        raise ValueError(f"must be one of {', '.join(names)}")
-
-    return parse
-
-
-def _severity(raw: str) -> Severity:
-    return Severity(_choice(*Severity)(raw))
-
-
-def _url(raw: str) -> str:
-    if not is_web_url(raw):
-        raise ValueError("must be an absolute http or https URL, its port from 1 to 65535")
-    return raw
-
-
-def _networks(raw: str) -> tuple[str, ...]:
-    for item in _list(raw):
-        try:
-            ipaddress.ip_network(item)
-        except ValueError as error:
-            raise ValueError(f"{item} is no IP network such as 10.0.0.0/8") from error
-    return _list(raw)
-
-
-def _file(raw: str) -> str:
-    if not Path(raw).is_file():
-        raise ValueError(f"{raw} is not a file")
-    return raw
-
-
 def _setting(
     group: str, default: T, parse: Callable[[str], object], text: str, *, secret: bool = False
 ) -> T:
@@ -155,140 +76,157 @@ class Settings:
     database_url: str = _setting(
         "database",
         "sqlite:///querywatch.db",
-        _text,
+        read.database,
         "SQLAlchemy URL of the database: sqlite:///FILE or postgresql+psycopg://…",
         secret=True,
     )
     kafka_bootstrap_servers: tuple[str, ...] = _setting(
-        "kafka", ("localhost:9092",), _list, "Kafka brokers, host:port, separated by commas"
+        "kafka", ("localhost:9092",), read.items, "Kafka brokers, host:port, separated by commas"
     )
-    kafka_topic: str = _setting("kafka", "predictions", _text, "Topic that holds the access log")
-    kafka_group: str = _setting("kafka", "querywatch", _text, "Consumer group")
+    kafka_topic: str = _setting(
+        "kafka", "predictions", read.text, "Topic that holds the access log"
+    )
+    kafka_group: str = _setting("kafka", "querywatch", read.text, "Consumer group")
     kafka_client: str = _setting(
         "kafka",
         "kafka-python",
-        _choice("kafka-python", "librdkafka"),
+        read.choice("kafka-python", "librdkafka"),
         "kafka-python, or librdkafka, which is faster and an extra to install",
     )
     kafka_group_instance: str | None = _setting(
         "kafka",
         None,
-        _text,
+        read.text,
         "Name of this process in the group, its own; keeps its partitions over a short restart",
     )
     kafka_session_timeout: float = _setting(
-        "kafka", 45.0, _duration, "Silence after which another process gets the partitions"
+        "kafka", 45.0, read.duration, "Silence after which another process gets the partitions"
     )
     kafka_fetch_wait: float = _setting(
-        "kafka", 0.1, _duration, "How long the broker may gather records before it answers a fetch"
+        "kafka",
+        0.1,
+        read.duration,
+        "How long the broker may gather records before it answers a fetch",
     )
     kafka_unkeyed: str = _setting(
         "kafka",
         "refuse",
-        _choice("refuse", "allow"),
+        read.choice("refuse", "allow"),
         "refuse or allow to read a topic whose records are not keyed by client",
     )
     kafka_security_protocol: str = _setting(
         "kafka",
         "PLAINTEXT",
-        _choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        read.choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
     )
     kafka_sasl_mechanism: str = _setting(
         "kafka",
         "SCRAM-SHA-512",
-        _choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        read.choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
         "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; used with SASL protocols",
     )
-    kafka_sasl_username: str | None = _setting("kafka", None, _text, "User name for SASL")
+    kafka_sasl_username: str | None = _setting("kafka", None, read.text, "User name for SASL")
     kafka_sasl_password: str | None = _setting(
-        "kafka", None, _text, "Password for SASL", secret=True
+        "kafka", None, read.text, "Password for SASL", secret=True
     )
     kafka_tls_ca_file: str | None = _setting(
-        "kafka", None, _file, "Certificates that the broker's is checked against (PEM)"
+        "kafka", None, read.file, "Certificates that the broker's is checked against (PEM)"
     )
-    kafka_tls_cert_file: str | None = _setting("kafka", None, _file, "Client certificate (PEM)")
-    kafka_tls_key_file: str | None = _setting("kafka", None, _file, "Client key (PEM)")
+    kafka_tls_cert_file: str | None = _setting("kafka", None, read.file, "Client certificate (PEM)")
+    kafka_tls_key_file: str | None = _setting("kafka", None, read.file, "Client key (PEM)")
     kafka_tls_key_password: str | None = _setting(
-        "kafka", None, _text, "What decrypts the client key", secret=True
+        "kafka", None, read.text, "What decrypts the client key", secret=True
     )
     batch_size: int = _setting(
-        "stream", 4000, _integer(1, 100_000), "Most records handled in one database transaction"
+        "stream", 4000, read.integer(1, 100_000), "Most records handled in one database transaction"
     )
     snapshot_interval: float = _setting(
-        "stream", 5.0, _duration, "Least time between two snapshots of a partition's state"
+        "stream", 5.0, read.duration, "Least time between two snapshots of a partition's state"
     )
     dead_letter_share: float = _setting(
         "stream",
         0.5,
-        _part,
+        read.part,
         "Share of unusable records above which a partition is read no more; 1: never",
     )
-    host: str = _setting("api", "127.0.0.1", _text, "Address the API listens on")
+    host: str = _setting("api", "127.0.0.1", read.text, "Address the API listens on")
     port: int = _setting(
-        "api", 8080, _integer(0, 65535), "Port the API listens on; 0: any free one"
+        "api", 8080, read.integer(0, 65535), "Port the API listens on; 0: any free one"
     )
     api_key: str | None = _setting(
-        "api", None, _text, "Key that API callers present; required off loopback", secret=True
+        "api", None, read.text, "Key that API callers present; required off loopback", secret=True
     )
     public_url: str | None = _setting(
-        "delivery", None, _url, "Where people reach the API, for links in notifications"
+        "delivery", None, read.url, "Where people reach the API, for links in notifications"
     )
     webhook_url: str | None = _setting(
-        "delivery", None, _url, "Where incidents are sent as signed Standard Webhooks"
+        "delivery",
+        None,
+        read.url,
+        "Where incidents are sent as signed Standard Webhooks",
+        secret=True,
     )
     webhook_secrets: tuple[str, ...] = _setting(
-        "delivery", (), _list, "whsec_… secret; two, newest first, while rotating", secret=True
+        "delivery",
+        (),
+        read.secrets,
+        "whsec_… secret; two, newest first, while rotating",
+        secret=True,
     )
     webhook_min_severity: Severity = _setting(  # noqa: RUF009 - it makes a field
-        "delivery", Severity.MEDIUM, _severity, "Incidents below it are not sent"
+        "delivery", Severity.MEDIUM, read.severity, "Incidents below it are not sent"
     )
     webhook_allowed_networks: tuple[str, ...] = _setting(
-        "delivery", (), _networks, "Networks beside the public ones that webhooks may go to"
+        "delivery", (), read.networks, "Networks beside the public ones that webhooks may go to"
     )
     escalation_url: str | None = _setting(
-        "delivery", None, _url, "Second webhook, told when nobody acknowledges in time"
+        "delivery",
+        None,
+        read.url,
+        "Second webhook, told when nobody acknowledges in time",
+        secret=True,
     )
     escalation_secrets: tuple[str, ...] = _setting(
-        "delivery", (), _list, "whsec_… secret of the second webhook", secret=True
+        "delivery", (), read.secrets, "whsec_… secret of the second webhook", secret=True
     )
     escalation_delay: float = _setting(
-        "delivery", 900.0, _duration, "Time to acknowledge before the second webhook is told"
+        "delivery", 900.0, read.duration, "Time to acknowledge before the second webhook is told"
     )
     escalation_min_severity: Severity = _setting(  # noqa: RUF009 - it makes a field
-        "delivery", Severity.HIGH, _severity, "Incidents below it do not escalate"
+        "delivery", Severity.HIGH, read.severity, "Incidents below it do not escalate"
     )
     alarm_budget: float = _setting(
-        "detection", 0.001, _share, "False incidents accepted a benign client's whole life"
+        "detection", 0.001, read.share, "False incidents accepted a benign client's whole life"
     )
     max_clients: int = _setting(
         "detection",
         100_000,
-        _integer(1, 100_000_000),
+        read.integer(1, 100_000_000),
         "Clients of a model kept in memory for each partition",
     )
     max_models: int = _setting(
-        "detection", 256, _integer(1, 1_000_000), "Models of a partition; more are refused"
+        "detection", 256, read.integer(1, 1_000_000), "Models of a partition; more are refused"
     )
     max_suspects: int = _setting(
         "detection",
         256,
-        _integer(0, 1_000_000),
+        read.integer(0, 1_000_000),
         "Suspects of a model of whom is estimated what they could reproduce; 0: none",
     )
     learning_min_events: int = _setting(
-        "detection", 5_000, _integer(200, 10**12), "Events seen before a model's own reference"
+        "detection", 5_000, read.integer(200, 10**12), "Events seen before a model's own reference"
     )
     learning_min_clients: int = _setting(
-        "detection", 50, _integer(5, 10**9), "Clients seen before a model's own reference"
+        "detection", 50, read.integer(5, 10**9), "Clients seen before a model's own reference"
     )
     log_level: str = _setting(
         "logging",
         "INFO",
-        _choice("DEBUG", "INFO", "WARNING", "ERROR"),
+        read.choice("DEBUG", "INFO", "WARNING", "ERROR"),
         "DEBUG, INFO, WARNING or ERROR",
     )
-    log_format: str = _setting("logging", "text", _choice("text", "json"), "text or json")
+    log_format: str = _setting("logging", "text", read.choice("text", "json"), "text or json")
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for settings that do not go together."""
@@ -296,6 +234,8 @@ class Settings:
             url, secrets = getattr(self, f"{name}_url"), getattr(self, f"{name}_secrets")
             if url and not secrets:
                 raise _unusable(f"{name}_secrets", f"is needed with {variable(f'{name}_url')}")
+            if secrets and not url:
+                raise _unusable(f"{name}_url", f"is needed with {variable(f'{name}_secrets')}")
         if self.escalation_url and not self.webhook_url:
             raise _unusable("webhook_url", f"is needed with {variable('escalation_url')}")
         if self.kafka_security_protocol.startswith("SASL"):
@@ -339,6 +279,27 @@ def all_settings() -> Iterator[Setting]:
     """Every setting, in the order of the reference."""
     for item in dataclasses.fields(Settings):
         yield Setting(name=item.name, default=item.default, **item.metadata)
+
+
+def misspelt(environ: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    """Variables that look like a setting and are none, each with what may be meant, or nothing."""
+    found = os.environ if environ is None else environ
+    known = [item.name.upper() for item in all_settings()]
+    known += [(item.name + FILE).upper() for item in all_settings() if item.secret]
+    for name in sorted(found):
+        own = name.removeprefix(PREFIX)
+        if own != name and own not in known and not _OTHERS.match(own):
+            yield (
+                name,
+                "".join(PREFIX + close for close in difflib.get_close_matches(own, known, 1)),
+            )
+
+
+def shown_default(value: object) -> str:
+    """A default as people write it; nothing for none."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def variable(name: str) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from detector import bootstrap, bootstrap_serving
+from detector import bootstrap, bootstrap_copies, bootstrap_serving
 from detector.config import Settings
 from detector.incidents.model import Severity
 from detector.kit.errors import ConfigurationError
+from detector.kit.metrics import StreamMetrics
 from detector.pipeline.learn import ReferenceBuilder
+from detector.sources.sample import TopicSample
 from tests.logs import write_attacked_log, write_benign_log
 
 SECRETS = ("whsec_" + "c2VjcmV0" * 4, "whsec_" + "b2xkb2xk" * 4)
@@ -108,6 +110,15 @@ def test_delivery_starts_and_stops_without_destinations(tmp_path: Path) -> None:
     assert service.alive()
     service.stop()
     store.close()
+
+
+def test_a_topic_that_is_not_there_yet_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bootstrap_copies, "latest_records", lambda settings: TopicSample(0, ()))
+    metrics = StreamMetrics(CollectorRegistry())
+    bootstrap_copies.key_watch(Settings(kafka_topic="nosuch"), metrics)
+    assert "there is no topic nosuch yet; it is waited for" in caplog.text
 
 
 def test_sqlite_is_brought_up_to_date_by_itself(tmp_path: Path) -> None:

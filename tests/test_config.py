@@ -119,11 +119,31 @@ def test_secrets_are_not_shown() -> None:
         for setting in all_settings()
         if setting.secret and setting.name != "database_url"
     }
+    for name in ("WEBHOOK", "ESCALATION"):
+        environ[f"QUERYWATCH_{name}_URL"] = f"https://u:{SECRET}@host/{SECRET}"
     settings = Settings.load(
         environ=environ | {"QUERYWATCH_DATABASE_URL": "postgresql+psycopg://u:pw-pw@h/db"}
     )
     assert SECRET not in repr(settings)
     assert "pw-pw" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"WEBHOOK_SECRETS": "whsec_x"}, "QUERYWATCH_WEBHOOK_SECRETS: a secret is whsec_"),
+        ({"WEBHOOK_SECRETS": ",".join([SECRET] * 3)}, "QUERYWATCH_WEBHOOK_SECRETS: one secret"),
+        (
+            {"WEBHOOK_SECRETS": SECRET},
+            "QUERYWATCH_WEBHOOK_URL: is needed with QUERYWATCH_WEBHOOK_S",
+        ),
+        ({"DATABASE_URL": "mysql://h/d"}, "QUERYWATCH_DATABASE_URL: sqlite:///… and postgresql"),
+    ],
+)
+def test_an_error_names_the_setting(environ: dict[str, str], words: str) -> None:
+    given = {f"QUERYWATCH_{name}": value for name, value in environ.items()}
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(words)}"):
+        Settings.load(environ=given)
 
 
 def test_variables_and_options_are_one_name() -> None:

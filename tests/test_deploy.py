@@ -89,7 +89,7 @@ def test_every_variable_is_a_setting_that_loads(name: str, tmp_path: Path) -> No
             secret = value.removeprefix("/run/secrets/")
             assert secret in SERVICES[name]["secrets"]
     secret_file = tmp_path / "secret"
-    secret_file.write_text("secret")
+    secret_file.write_text("postgresql+psycopg://querywatch:secret@postgres/querywatch")
     local = {key: str(secret_file) if key in secrets else val for key, val in environment.items()}
     assert Settings.load(environ=local).kafka_bootstrap_servers == ("kafka:9092",)
 

@@ -35,7 +35,7 @@ def create_app(deps: ApiDependencies) -> FastAPI:
         title="querywatch",
         version=__version__,
         summary="Incidents of model extraction, inversion and membership inference.",
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=problems.DOCUMENT,
         openapi_tags=_TAGS,
         # The interactive pages load scripts from a foreign host.
         docs_url=None,

@@ -46,16 +46,6 @@ class Requires:
         return _actor(key, x_actor)
 
 
-class MetricsAccess(Requires):
-    """Like `Requires`, but open to all where the metrics are configured to be public."""
-
-    def __call__(self, deps: Deps, credentials: Credentials, x_actor: ActorHeader = None) -> str:
-        """Return the actor; raises a 401 or 403 problem."""
-        if deps.metrics_public:
-            return _LOCAL
-        return super().__call__(deps, credentials, x_actor)
-
-
 def declared_permission(route: APIRoute) -> Permission | None:
     """Return the permission that a route demands, None when it declares none."""
     pending = list(route.dependant.dependencies)

@@ -26,7 +26,6 @@ class ApiDependencies:
         bind_host: The address that the server listens on.
         keys: Accepted API keys; none only on loopback.
         probes: Further parts whose readiness `/readyz` reports, by name.
-        metrics_public: Whether `/metrics` is served without a key.
         max_body_bytes: Largest request body that is read.
     """
 
@@ -36,7 +35,6 @@ class ApiDependencies:
     bind_host: str = "127.0.0.1"
     keys: tuple[ApiKey, ...] = ()
     probes: Mapping[str, Probe] = field(default_factory=dict)
-    metrics_public: bool = True
     max_body_bytes: int = 64 * 1024
 
     def __post_init__(self) -> None:

@@ -163,9 +163,10 @@ _ALWAYS = (
 )
 
 
-def shown(example: object, *problems: HTTPStatus, media: str = "application/json") -> Responses:
+def shown(example: object, *problems: HTTPStatus) -> Responses:
     """Return a route's `responses`: a 200 with its example, and every problem it may answer."""
-    answers: Responses = {200: {"description": "Done.", "content": {media: {"example": example}}}}
+    content = {"application/json": {"example": example}}
+    answers: Responses = {200: {"description": "Done.", "content": content}}
     return answers | {int(status): _problem(status) for status in (*_ALWAYS, *problems)}
 
 

@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Header, Path
+from fastapi import Header, Path, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -69,6 +70,23 @@ IfMatch = Annotated[
 ]
 
 
+class OnlyFilters:
+    """A dependency that refuses filters with other names, which would be passed over."""
+
+    def __init__(self, *names: str) -> None:
+        """Let these pass."""
+        self._names = frozenset(names)
+
+    def __call__(self, request: Request) -> None:
+        """Raise the error of an invalid request that names each."""
+        unknown = sorted(set(request.query_params) - self._names)
+        if unknown:
+            message = "Extra inputs are not permitted"
+            raise RequestValidationError(
+                [{"type": "extra_forbidden", "loc": ("query", n), "msg": message} for n in unknown]
+            )
+
+
 class Body(BaseModel):
     """Base of every accepted body."""
 
@@ -90,33 +108,33 @@ class AssignIn(Body):
 class CommentIn(Body):
     """A remark for the timeline."""
 
-    text: Comment
+    text: Comment = Field(description="The remark.")
 
 
 class CloseIn(Body):
     """The end, with what the analyst concluded."""
 
-    verdict: Verdict
-    comment: Comment | None = None
+    verdict: Verdict = Field(description="What it was.")
+    comment: Comment | None = Field(None, description="Why; goes to the timeline.")
 
 
 class ReopenIn(Body):
     """Work begins again."""
 
-    reason: Comment | None = None
+    reason: Comment | None = Field(None, description="Why; goes to the timeline.")
 
 
 class SeverityIn(Body):
     """An analyst's severity in place of the computed one."""
 
     severity: Severity | None = Field(description="Null returns to the computed one.")
-    reason: Comment | None = None
+    reason: Comment | None = Field(None, description="Why; goes to the timeline.")
 
 
 class StageIn(Body):
     """Where it goes in its handling."""
 
-    stage: Stage
+    stage: Stage = Field(description="Where to; 409 names the allowed moves.")
 
 
 class IncidentFilters(BaseModel):
@@ -124,14 +142,14 @@ class IncidentFilters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tenant_id: Identifier | None = None
-    client_id: Identifier | None = None
-    model_id: Identifier | None = None
+    tenant_id: Identifier | None = Field(None, description="Only of this tenant.")
+    client_id: Identifier | None = Field(None, description="Only of this client.")
+    model_id: Identifier | None = Field(None, description="Only of this model.")
     attack_class: list[AttackClass] = Field([], max_length=20, description="Any of these.")
     stage: list[Stage] = Field([], max_length=20, description="Any of these.")
     min_severity: Severity | None = Field(None, description="This severity or a higher one.")
-    assignee: Identifier | None = None
-    acknowledged: bool | None = None
+    assignee: Identifier | None = Field(None, description="Only what this person works on.")
+    acknowledged: bool | None = Field(None, description="Whether somebody has taken notice.")
     opened_from: Time | None = Field(None, description="Event time, RFC 3339, included.")
     opened_before: Time | None = Field(None, description="Event time, not included.")
     after: str | None = Field(None, max_length=512, description="`next_cursor` of a page.")

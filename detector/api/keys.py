@@ -21,7 +21,6 @@ class Permission(StrEnum):
     CLIENTS_READ = "clients:read"
     MODELS_READ = "models:read"
     REFERENCES_WRITE = "references:write"
-    METRICS_READ = "metrics:read"
 
 
 ALL_PERMISSIONS = frozenset(Permission)

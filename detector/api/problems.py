@@ -17,6 +17,7 @@ from detector.kit.errors import (
     RecoverableError,
 )
 
+DOCUMENT = "/api/v1/openapi.json"
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
 
@@ -84,7 +85,10 @@ async def _problem(_: Request, error: Exception) -> JSONResponse:
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  (narrows the type)
-    return problem_response(error.status_code, str(error.detail), error.headers)
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:  # of a path; what a path names has its own
+        detail = f"there is nothing at this path; what there is: {DOCUMENT}"
+    return problem_response(error.status_code, detail, error.headers)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -95,7 +99,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
         for item in error.errors()[:20]
     ]
     detail = "; ".join(f"{item.location}: {item.message}" for item in errors)
-    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+    unreadable = any(item["type"] == "json_invalid" for item in error.errors())
+    status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
+    return problem_response(status, detail, errors=errors)
 
 
 async def _not_found(_: Request, error: Exception) -> JSONResponse:

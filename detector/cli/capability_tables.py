@@ -8,24 +8,25 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from detector.cli.render import counted, moment
+from detector.cli.log_notes import LogNotes
+from detector.cli.render import counted, foreign, moment, printable
+from detector.cli.replay import print_rejected
 from detector.pipeline.capability import CapabilityReport, ModelReport
 
 STYLES = {"full": "green", "weakened": "yellow", "blind": "red"}
 MOST_LISTED = 8
 
 
-def print_report(console: Console, report: CapabilityReport) -> None:
+def print_report(console: Console, report: CapabilityReport, notes: LogNotes) -> None:
     """The report for people."""
     log = report.facts
     console.print(f"{counted(log.events, 'event')} of {counted(len(report.models), 'model')}")
     if log.left_out:
         console.print(f"{log.left_out:,} events of other models", style="dim")
     if log.rejected:
-        total = counted(sum(log.rejected.values()), "record")
-        console.print(f"{total} rejected: {_counts(log.rejected)}", style="yellow", markup=False)
+        print_rejected(console, log.rejected, notes)
     if log.unknown_fields:
-        line = f"Unknown fields, ignored: {_counts(log.unknown_fields)}"
+        line = f"Unknown fields, ignored: {printable(_counts(log.unknown_fields))}"
         console.print(line, style="yellow", markup=False)
     for model in report.models:
         console.print()
@@ -35,7 +36,7 @@ def print_report(console: Console, report: CapabilityReport) -> None:
 def _print_model(console: Console, report: ModelReport) -> None:
     key = report.facts.model
     name = f"{key.model_id} (tenant {key.tenant_id})" if key.tenant_id else key.model_id
-    console.print(Rule(Text(name, "bold"), align="left", style="dim"))
+    console.print(Rule(Text(printable(name), "bold"), align="left", style="dim"))
     console.print(_facts_grid(report))
     console.print()
     console.print(_supply_table(report))
@@ -45,7 +46,7 @@ def _print_model(console: Console, report: ModelReport) -> None:
         if item.add:
             console.print(_advice(item.add, item.gains, len(report.hypotheses)))
     for note in report.notes:
-        console.print(_bullet(Text(note, "dim")))
+        console.print(_bullet(Text(printable(note), "dim")))
 
 
 def _facts_grid(report: ModelReport) -> Table:
@@ -53,7 +54,7 @@ def _facts_grid(report: ModelReport) -> Table:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     for name, words in _facts(report).items():
-        grid.add_row(name, Text(words))
+        grid.add_row(name, foreign(words))
     return grid
 
 
@@ -122,7 +123,7 @@ def _supply_table(report: ModelReport) -> Table:
     for name in ("", "support", "found"):
         table.add_column(name)
     for item in report.supplies:
-        table.add_row(item.name, _support(item.support.value), Text(item.found))
+        table.add_row(item.name, _support(item.support.value), foreign(item.found))
     return table
 
 

@@ -1,6 +1,8 @@
 """`querywatch demo`: the log that ships with the package, judged and held against the truth."""
 
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -49,7 +51,9 @@ def demo(
     console.print("Learning what benign traffic looks like, then replaying a week's log …")
     with closing(bootstrap.open_database(settings)) as store:
         learn.learn_references(store, [str(reference_path())], origin="demo")
-        stats = replay_logs(settings, store, [str(log_path())])
+        stats, damage = replay_logs(settings, store, [str(log_path())])
+        if damage is not None:
+            raise damage
         incidents = all_incidents(store)
     truth = read_truth(truth_path())
     _print_incidents(console, incidents, show)
@@ -119,6 +123,7 @@ def _print_next(console: Console, settings: Settings) -> None:
     url = settings.database_url if settings.database_url.startswith("sqlite") else "…"
     option = f"--database-url {shlex.quote(url)}"
     console.print(Rule("look further", style="dim"))
+    program = "querywatch" if shutil.which("querywatch") else shlex.quote(sys.argv[0])
     for command in ("incidents list", "serve"):
-        console.print(f"  querywatch {command} {option}", markup=False, soft_wrap=True)
+        console.print(f"  {program} {command} {option}", markup=False, soft_wrap=True)
     console.print("  and then http://127.0.0.1:8080/api/v1/incidents", markup=False)

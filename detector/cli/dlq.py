@@ -1,6 +1,7 @@
 """`querywatch dlq`: the records that could not be used, and what becomes of them."""
 
 import getpass
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,37 +16,64 @@ from detector.cli.dlq_render import (
     letter_table,
     letter_view,
     listing_document,
-    printable,
 )
 from detector.cli.document import to_json
 from detector.cli.listing import reading
-from detector.cli.options import QUIET, with_settings
+from detector.cli.options import MOST_NUMBER, QUIET, storable, with_settings
+from detector.cli.render import printable
 from detector.config import Settings
 from detector.events.place import parse_place, place_text
+from detector.events.reasons import Reason as KnownReason
 from detector.kit.errors import ConfigurationError, NotFoundError
 from detector.pipeline.dead_letters import DeadLetterQuery, State, StoredDeadLetter
 from detector.pipeline.ports import Store
+from detector.sources.compression import STDIN
 
 if TYPE_CHECKING:
     from detector.pipeline.resend import Checked, Clerk
 
+FROM_FILE = "of a log file, not of a topic: use --to FILE"
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+"""What Kafka lets a topic be called."""
+_LOG_ENDINGS = (".jsonl", ".gz", ".zst")
+
 app = typer.Typer(no_args_is_help=True, help="Dead letters: records that could not be used.")
 
 Place = Annotated[
-    str, typer.Argument(metavar="PLACE", help="TOPIC/PARTITION/OFFSET, or with colons.")
+    str,
+    typer.Argument(
+        metavar="PLACE", callback=storable, help="TOPIC/PARTITION/OFFSET, or with colons."
+    ),
 ]
 MaybePlace = Annotated[
     str | None,
-    typer.Argument(metavar="[PLACE]", help="One, as TOPIC/PARTITION/OFFSET; or use filters."),
+    typer.Argument(
+        metavar="[PLACE]",
+        callback=storable,
+        help="One, as TOPIC/PARTITION/OFFSET; or use filters.",
+    ),
 ]
-Reason = Annotated[str | None, typer.Option(help="Only with this reason.")]
-Topic = Annotated[str | None, typer.Option(help="Only of this topic or file.")]
-PartitionNumber = Annotated[int | None, typer.Option("--partition", help="Only of this one.")]
+
+
+def _known_reason(text: str | None) -> str | None:
+    if text is not None and text not in {str(reason) for reason in KnownReason}:
+        raise typer.BadParameter(f"must be one of {', '.join(KnownReason)}")
+    return text
+
+
+Reason = Annotated[str | None, typer.Option(callback=_known_reason, help="Only with this reason.")]
+Topic = Annotated[str | None, typer.Option(callback=storable, help="Only of this topic or file.")]
+PartitionNumber = Annotated[
+    int | None, typer.Option("--partition", min=0, max=MOST_NUMBER, help="Only of this one.")
+]
 Since = Annotated[
     str | None, typer.Option(help="Only stored since then: 2026-11-24, or with T10:30Z.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, filters only say what would be.")]
-By = Annotated[str | None, typer.Option(help="Who decided; the name of the user by default.")]
+By = Annotated[
+    str | None,
+    typer.Option(callback=storable, help="Who decided; the name of the user by default."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -59,7 +87,7 @@ def list_page(
     since: Since = None,
     state: Annotated[State, typer.Option(help="Which ones.")] = State.OPEN,
     after: Annotated[
-        str | None, typer.Option(metavar="PLACE", help="Go on behind this one.")
+        str | None, typer.Option(metavar="PLACE", callback=storable, help="Go on behind this one.")
     ] = None,
     limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
     json: Json = False,
@@ -118,10 +146,10 @@ def replay(
         clerk = bootstrap_copies.dead_letter_clerk(settings, store, of_kafka=to is None)
         with bootstrap_copies.replay_targets(settings, to) as target_of:
             for page in _chosen(store, clerk, place, query):
-                checked = [clerk.check(stored, line=to is not None) for stored in page]
+                checked = [_check(clerk, stored, to) for stored in page]
                 tally.update(_problem(each) for each in checked)
                 for topic, some in _by_topic(checked) if place is not None or yes else ():
-                    tally["sent"] += clerk.send(some, target_of(topic), by or getpass.getuser())
+                    tally["sent"] += clerk.send(some, target_of(topic), by or _user())
     _report_replay(tally, done=place is not None or yes)
     if place is not None and not tally["sent"]:
         raise typer.Exit(1)
@@ -131,7 +159,7 @@ def replay(
 @with_settings("database", defaults=QUIET)
 def drop(
     settings: Settings,
-    because: Annotated[str, typer.Option(help="Why nobody needs them.")],
+    because: Annotated[str, typer.Option(callback=storable, help="Why nobody needs them.")],
     place: MaybePlace = None,
     reason: Reason = None,
     topic: Topic = None,
@@ -149,8 +177,7 @@ def drop(
     with reading(settings) as store:
         clerk = bootstrap_copies.dead_letter_clerk(settings, store, of_kafka=False)
         for page in _chosen(store, clerk, place, query):
-            who = by or getpass.getuser()
-            number += clerk.drop(page, who, because) if done else len(page)
+            number += clerk.drop(page, by or _user(), because) if done else len(page)
     results().print(f"{number:,} dropped." if done else f"{number:,} would be dropped; add --yes.")
 
 
@@ -191,6 +218,17 @@ def _problem(checked: "Checked") -> str:
     return f"stays: {checked.problem}" if checked.problem else "decodes"
 
 
+def _check(clerk: "Clerk", stored: StoredDeadLetter, to: str | None) -> "Checked":
+    """Hold it against the decoder; for what came from a log file there is no topic to go to."""
+    from detector.pipeline.resend import Checked
+
+    name = stored.letter.position.topic
+    of_file = not _TOPIC.fullmatch(name) or name == STDIN or name.lower().endswith(_LOG_ENDINGS)
+    if to is None and of_file:
+        return Checked(stored, None, None, FROM_FILE)
+    return clerk.check(stored, line=to is not None)
+
+
 def _report_replay(tally: Counter[str], *, done: bool) -> None:
     out = results()
     good = tally["decodes"]
@@ -203,12 +241,20 @@ def _report_replay(tally: Counter[str], *, done: bool) -> None:
             out.print(f"{number:,} {printable(what)}", markup=False, soft_wrap=True)
 
 
+def _user() -> str:
+    """Who runs the command; in a container the user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise ConfigurationError("--by: must name somebody, as this user has no name") from error
+
+
 def _moment(text: str | None) -> datetime | None:
     """A time that was given; without a zone it is UTC."""
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # the latter outside the years 1 to 9999 in UTC
         raise ConfigurationError(f"--since: {text} is no time such as 2026-11-24T10:30Z") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -9,19 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from detector.cli.render import counted, moment
+from detector.cli.render import counted, moment, printable
 from detector.events.place import place_text
 from detector.events.record import DeadLetter
 from detector.pipeline.dead_letters import StoredDeadLetter
 
 HEX_BYTES = 16
-
-
-def printable(text: str) -> str:
-    """The text with everything that does not print, but for line ends, as escapes."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 def shown(body: bytes) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from detector.cli import evaluate_options as option
 from detector.cli.console import progress, results
-from detector.cli.document import to_json
+from detector.cli.document import require_target, to_json
 from detector.cli.evaluate_options import SizeName, SplitName
 from detector.cli.options import QUIET, with_settings
 from detector.cli.own_model import OwnModelOptions, attack_own_model
@@ -66,6 +66,13 @@ def evaluate(
     own.check()
     if own.wanted and table:
         raise ConfigurationError("--table and --model or --endpoint exclude each other")
+    for source in table or ():
+        if ":" not in source and (source.lower().endswith(".csv") or "/" in source):
+            raise ConfigurationError(
+                f"--table: {source} must be FILE.csv:COLUMN, or PACKAGE/ITEM:COLUMN"
+            )
+    require_target("--json", json, make_folder=True)
+    require_target("--html", html, make_folder=True)
     _need_extra()
     started = monotonic()
     words = tuple(word.strip() for word in only.split(",") if word.strip())
@@ -136,16 +143,11 @@ def _deliver(report: "Report", json: str | None, html: Path | None) -> None:
     from detector.evaluation.report import page, terminal
 
     if html is not None:
-        _write(html, page.page(report).encode())
+        html.write_bytes(page.page(report).encode())
     body = to_json(report_document(report))
     if json == "-":
         typer.echo(body, nl=False)
         return
     if json is not None:
-        _write(Path(json), body)
+        Path(json).write_bytes(body)
     terminal.show(results(), report)
-
-
-def _write(path: Path, body: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(body)

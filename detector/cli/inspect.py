@@ -8,7 +8,8 @@ import msgspec
 import typer
 
 from detector.cli.console import progress, results
-from detector.cli.document import to_json
+from detector.cli.document import require_target, to_json
+from detector.cli.log_notes import LogNotes
 from detector.cli.options import QUIET, with_settings
 from detector.cli.replay import Logs
 from detector.config import Settings
@@ -33,32 +34,37 @@ def inspect(
     ] = None,
 ) -> None:
     """Say what log files hold, which attacks that can show, and what to add to the log."""
-    report = inspect_logs(logs, model or ())
+    require_target("--json", json)
+    notes = LogNotes()
+    report = inspect_logs(logs, model or (), notes)
     if json is None:
         from detector.cli.capability_tables import print_report
 
-        print_report(results(), report)
+        print_report(results(), report, notes)
     elif json == "-":
         typer.echo(to_json(capability_document(report)), nl=False)
     else:
         Path(json).write_bytes(to_json(capability_document(report)))
+    notes.require_usable(report.facts.events, sum(report.facts.rejected.values()))
 
 
-def inspect_logs(logs: list[str], models: Iterable[str] = ()) -> "CapabilityReport":
+def inspect_logs(
+    logs: list[str], models: Iterable[str] = (), notes: LogNotes | None = None
+) -> "CapabilityReport":
     """Read the files once and judge them; raises `NotFoundError` for a model they do not hold."""
     from detector import bootstrap
     from detector.pipeline.capability import judge
     from detector.pipeline.census import LogCensus
 
-    wanted = frozenset(models)
+    wanted, notes = frozenset(models), notes or LogNotes()
     census = LogCensus(wanted)
     with progress("Reading the log") as advance:
         settle_garbage_collector()
-        for decoded in bootstrap.decoded_files(logs, advance):
+        for decoded in bootstrap.decoded_files(logs, advance, notes):
             census.add(decoded)
     report = judge(census.facts())
     absent = wanted - {item.facts.model.model_id for item in report.models}
-    if absent:
+    if absent and report.facts.events:
         raise NotFoundError(f"the log holds no event of model {', '.join(sorted(absent))}")
     return report
 

@@ -1,6 +1,7 @@
 """The command `querywatch`: its groups, and how a run ends.
 
-Exit codes: 0 done, 1 it failed while running, 2 a usage or configuration error, 130 interrupted.
+Exit codes: 0 done, 1 it failed while running, 2 what was given is wrong (a usage or configuration
+error, or a name of what does not exist), 130 interrupted.
 An expected error is one line on standard error, never a traceback.
 """
 
@@ -25,7 +26,8 @@ from detector.cli import (
     service,
 )
 from detector.cli.console import errors
-from detector.kit.errors import ConfigurationError, QuerywatchError
+from detector.cli.render import printable
+from detector.kit.errors import ConfigurationError, NotFoundError, QuerywatchError
 
 _SQLALCHEMY_HINT = "(Background on this error at"
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
@@ -73,7 +75,7 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
         app(prog_name="querywatch")
-    except ConfigurationError as error:
+    except (ConfigurationError, NotFoundError) as error:
         _end(UNUSABLE, error)
     except BrokenPipeError:
         # The reader has gone; nothing may be written at interpreter exit either.
@@ -86,6 +88,6 @@ def main() -> None:
 
 
 def _end(code: int, error: Exception) -> None:
-    line = " ".join(str(error).partition(_SQLALCHEMY_HINT)[0].split())
+    line = printable(" ".join(str(error).partition(_SQLALCHEMY_HINT)[0].split()))
     errors().print(f"querywatch: {line}", style="red", markup=False, emoji=False, soft_wrap=True)
     raise SystemExit(code) from None

@@ -21,6 +21,9 @@ def migrate(
             help="Go to that revision, downwards too; base empties the database and loses it all."
         ),
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Needed for --revision base, which loses all.")
+    ] = False,
 ) -> None:
     """Bring the database's schema up to date."""
     from detector import bootstrap
@@ -28,6 +31,10 @@ def migrate(
 
     if check and revision:
         raise ConfigurationError("--check and --revision do not go together")
+    if revision == "base" and not yes:
+        raise ConfigurationError(
+            "--revision base empties the database, incidents and references too; add --yes"
+        )
     if check:
         bootstrap.open_existing_database(settings).close()
     elif revision:

@@ -3,24 +3,19 @@
 from collections import deque
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from detector.cli.console import progress, results
 from detector.cli.options import QUIET, with_settings
 from detector.config import Settings
+from detector.events.decode import Decoder
 from detector.events.record import Record
-from detector.kit.errors import RecoverableError
+from detector.kit.errors import DecodeError, RecoverableError
+from detector.pipeline.copies import client_bytes
 
 FLUSH_SECONDS = 60.0
 _SHARED = ("bootstrap_servers", "security_protocol", "sasl_", "ssl_")
 """Beginnings of the options that a producer shares with a consumer."""
-
-
-class _Keyed(msgspec.Struct):
-    """As much of a record as its key needs."""
-
-    client_id: str = ""
 
 
 @with_settings("kafka", defaults=QUIET)
@@ -51,19 +46,23 @@ def _send(settings: Settings, names: list[str]) -> int:
     from kafka import KafkaProducer
 
     from detector import bootstrap
+    from detector.sources.kafka_target import require_topic
 
-    options = bootstrap.kafka_settings(settings).consumer_options()
+    kafka = bootstrap.kafka_settings(settings)
+    require_topic(kafka, settings.kafka_topic)
+    options = kafka.consumer_options()
     shared = {name: value for name, value in options.items() if name.startswith(_SHARED)}
     producer = KafkaProducer(compression_type="zstd", **shared)
-    sent = 0
+    # Without a clock: who an event is of does not hang on whether its time is believed.
+    decoder, sent = Decoder(), 0
     # Those that the broker has not answered; the producer's buffer bounds how many there are.
     waiting: deque[Any] = deque()
     try:
         with progress("Sending") as advance:
             for records in bootstrap.file_records(names, advance):
                 for record in records:
-                    future = producer.send(settings.kafka_topic, record.value, key=_key(record))
-                    waiting.append(future)
+                    key = _key(record, decoder)
+                    waiting.append(producer.send(settings.kafka_topic, record.value, key=key))
                 sent += len(records)
                 while waiting and waiting[0].is_done:
                     waiting.popleft().get()
@@ -75,9 +74,12 @@ def _send(settings: Settings, names: list[str]) -> int:
     return sent
 
 
-def _key(record: Record) -> bytes:
-    """The client, so that one client's queries keep their order in one partition."""
+def _key(record: Record, decoder: Decoder) -> bytes | None:
+    """The client, so that one client's queries keep their order in one partition.
+
+    None of what is no event: as a dead letter that is mended, it gets its client's key.
+    """
     try:
-        return msgspec.json.decode(record.value or b"", type=_Keyed).client_id.encode()
-    except msgspec.DecodeError:
-        return b""
+        return client_bytes(decoder.decode(record))
+    except DecodeError:
+        return None

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from detector.cli.console import results
 from detector.cli.listing import reading
-from detector.cli.options import QUIET, with_settings
-from detector.cli.render import moment
+from detector.cli.options import MOST_NUMBER, QUIET, storable, with_settings
+from detector.cli.render import foreign, moment, printable
 from detector.cli.replay import Logs
 from detector.config import Settings
 from detector.events.model import ModelKey
@@ -19,8 +19,12 @@ from detector.pipeline.ports import ReferenceInfo, ReferenceStatus, Store
 
 app = typer.Typer(no_args_is_help=True, help="Frozen pictures of benign traffic.")
 
-Model = Annotated[str, typer.Option("--model", metavar="ID", help="The model's id.")]
-Tenant = Annotated[str, typer.Option("--tenant", metavar="ID", help="The model's tenant.")]
+Model = Annotated[
+    str, typer.Option("--model", metavar="ID", callback=storable, help="The model's id.")
+]
+Tenant = Annotated[
+    str, typer.Option("--tenant", metavar="ID", callback=storable, help="The model's tenant.")
+]
 Version = Annotated[
     int | None, typer.Option("--version", help="The version; the active one when left out.")
 ]
@@ -43,10 +47,13 @@ def build(
 
     with closing(bootstrap.open_database(settings)) as store:
         key = ModelKey(tenant, model)
+        with store.transaction() as transaction:
+            before = {known.version for known in transaction.references.list(key)}
         [info] = learn.learn_references(store, logs, [key], activate=activate)
     results().print(
         f"Reference {info.version} of model {info.model.model_id}: {info.events:,} events of"
-        f" {info.clients:,} clients, {info.status.value}.",
+        f" {info.clients:,} clients,{' unchanged,' if info.version in before else ''}"
+        f" {info.status.value}.",
         markup=False,
     )
 
@@ -128,7 +135,7 @@ def show(settings: Settings, model: Model, tenant: Tenant = "", version: Version
         "digest": info.digest,
     }
     for name, value in (facts | dict(info.summary)).items():
-        grid.add_row(Text(name, "dim"), Text(str(value)))
+        grid.add_row(Text(printable(name), "dim"), foreign(str(value)))
     results().print(grid)
 
 
@@ -137,7 +144,7 @@ def show(settings: Settings, model: Model, tenant: Tenant = "", version: Version
 def activate(
     settings: Settings,
     model: Model,
-    version: Annotated[int, typer.Option("--version", help="The version.")],
+    version: Annotated[int, typer.Option("--version", min=1, max=MOST_NUMBER, help="The version.")],
     tenant: Tenant = "",
 ) -> None:
     """Make a version the one in force; running readers take it up within seconds."""
@@ -168,4 +175,4 @@ def _row(info: ReferenceInfo) -> list[Text]:
         moment(info.created_at),
         info.origin,
     )
-    return [Text(str(value)) for value in values]
+    return [foreign(str(value)) for value in values]

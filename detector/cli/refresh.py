@@ -9,6 +9,7 @@ from rich.text import Text
 
 from detector import bootstrap
 from detector.cli.learn import events_by_model, report_rejected
+from detector.cli.render import foreign
 from detector.config import Settings
 from detector.events.model import ModelKey
 from detector.kit.errors import ConfigurationError, NotFoundError
@@ -109,7 +110,7 @@ def moves_table(result: RefreshResult) -> Table:
     table.add_column("")
     for move in result.moves[:MOST_MOVES]:
         numbers = (f"{value:.3f}" for value in (move.step, move.total, move.allowed))
-        table.add_row(Text(move.what), *numbers, Text(move.unit, "dim"))
+        table.add_row(foreign(move.what), *numbers, Text(move.unit, "dim"))
     return table
 
 
@@ -119,5 +120,5 @@ def left_out_table(left_out: Mapping[str, str]) -> Table:
     for name in ("client", "because"):
         table.add_column(name, overflow="fold")
     for client, reason in sorted(left_out.items()):
-        table.add_row(Text(client), Text(reason))
+        table.add_row(foreign(client), foreign(reason))
     return table

@@ -23,6 +23,21 @@ STYLES = {
 SHORT_ID = 8
 
 
+def printable(text: str) -> str:
+    """The text with everything that does not print, but for line ends, as escapes.
+
+    What clients send is shown to people, and no terminal may obey it.
+    """
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def foreign(text: str) -> Text:
+    """Foreign text, as it stands but for what does not print."""
+    return Text(printable(text))
+
+
 def incident_table(incidents: Iterable[Incident], *, title: str) -> Table:
     """One row an incident."""
     table = Table(title=escape(title), title_justify="left", expand=True, box=None, padding=(0, 1))
@@ -35,8 +50,8 @@ def incident_table(incidents: Iterable[Incident], *, title: str) -> Table:
         table.add_row(
             Text(item.severity.value, STYLES[item.severity]),
             item.attack_class.value,
-            Text(item.client_id),
-            Text(item.model_id),
+            foreign(item.client_id),
+            foreign(item.model_id),
             ", ".join(item.techniques),
             f"{item.confidence:.3f}",
             f"{item.opened_at_query:,}",
@@ -54,7 +69,7 @@ def incident_panel(incident: Incident) -> Panel:
         if item.ranges != previous:
             rows.append(_places(item.ranges))
         previous = item.ranges
-    title = f"{incident.attack_class.value} · {escape(incident.client_id)}"
+    title = f"{incident.attack_class.value} · {escape(printable(incident.client_id))}"
     severity = incident.severity
     return Panel(
         Group(*rows),
@@ -73,7 +88,7 @@ def severity_table(incident: Incident) -> Table:
     table.add_column("factor")
     table.add_column("because")
     for factor in incident.severity_breakdown:
-        table.add_row(f"{factor.points:+g}", factor.name, Text(factor.reason))
+        table.add_row(f"{factor.points:+g}", factor.name, foreign(factor.reason))
     return table
 
 
@@ -83,7 +98,9 @@ def timeline_table(entries: Sequence[TimelineEntry]) -> Table:
     for name in ("time", "actor", "act", "what"):
         table.add_column(name)
     for entry in entries:
-        table.add_row(moment(entry.at), Text(entry.actor), entry.kind.value, Text(entry.summary))
+        table.add_row(
+            moment(entry.at), foreign(entry.actor), entry.kind.value, foreign(entry.summary)
+        )
     return table
 
 
@@ -96,7 +113,7 @@ def _facts(incident: Incident) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    grid.add_row("model", Text(incident.model_id))
+    grid.add_row("model", foreign(incident.model_id))
     atlas = f" ({', '.join(incident.atlas)})" if incident.atlas else ""
     grid.add_row("technique", ", ".join(incident.techniques) + atlas)
     grid.add_row("confidence", f"{incident.confidence:.3f}{_calibration(incident)}")
@@ -118,7 +135,7 @@ def _statement(evidence: Evidence) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column()
-    grid.add_row("•", Text(evidence.statement))
+    grid.add_row("•", foreign(evidence.statement))
     return grid
 
 
@@ -126,7 +143,8 @@ def _places(ranges: Sequence[LogRange]) -> RenderableType:
     """Name each log once, whatever number of its offsets follow."""
     logs: dict[str, list[LogRange]] = {}
     for item in ranges:
-        logs.setdefault(f"{item.topic.rpartition('/')[2]}/{item.partition}", []).append(item)
+        name = printable(item.topic.rpartition("/")[2])
+        logs.setdefault(f"{name}/{item.partition}", []).append(item)
     places = "; ".join(f"{name} {_offsets(items)}" for name, items in logs.items())
     return Padding(Text(f"in the log: {places}", style="dim"), (0, 0, 0, 2))
 

@@ -34,6 +34,11 @@ class StreamMetrics:
             "Times that a model's clients as a whole were found to look otherwise than before.",
             registry=registry,
         )
+        self.unmatched = Counter(
+            "querywatch_unmatched_inputs",
+            "Inputs of which their model's reference names no field; they are not judged.",
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "querywatch_batch_seconds",
             "Wall-clock seconds from a batch's records to its stored effects.",
@@ -88,7 +93,7 @@ class StreamMetrics:
         )
         self.states_lost = Counter(
             "querywatch_states_lost",
-            "Assigned partitions whose snapshots could not be used: their clients begin blank.",
+            "Partitions whose clients begin blank: no snapshot can be used, or the log is another.",
             registry=registry,
         )
 
@@ -106,7 +111,7 @@ class StreamMetrics:
         )
         self.log_gaps = Counter(
             "querywatch_log_gaps",
-            "Assigned partitions whose log no longer held the stored position.",
+            "Times that a partition's log did not hold the position that was to be read.",
             registry=registry,
         )
         self.stalls = Counter(

@@ -2,7 +2,9 @@
 
 import base64
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from datetime import datetime
 
@@ -11,12 +13,15 @@ import pytest
 
 from detector.api.schemas import EvidenceOut, IncidentOut, LogRangeOut, TimelineEntryOut
 from detector.incidents.model import GENESIS_HASH, Incident, TimelineEntry
+from detector.pipeline.ports import Transaction
 from detector.scoring.finding import AttackClass, Evidence, LogRange
+from detector.storage import migrate
+from detector.storage.store import open_store
 from tests.api.conftest import House
 from tests.fakes.findings import EVENT_TIME
 
 Problem = Callable[[httpx.Response, int], str]
-INTERNAL = {"marks"}  # how far a replay was applied: of no use outside
+INTERNAL = {"marks", "waiting"}  # what replay and escalation go by: of no use outside
 ADDED = {"atlas_techniques", "mitigations"}
 
 
@@ -218,6 +223,47 @@ def test_change_of_a_stale_version_is_refused(
     weak = client.post(f"{path}/comments", json={"text": "x"}, headers={"If-Match": 'W/"4"'})
     assert problem(weak, 412)
     assert len(client.get(f"{path}/timeline").json()["items"]) == 4
+
+
+def test_the_version_that_was_compared_is_the_one_that_is_changed(
+    postgres_database_url: str,
+) -> None:
+    """Whoever acts between the comparison and the change has to wait."""
+    migrate.upgrade(postgres_database_url)
+    store = open_store(postgres_database_url)
+    with ExitStack() as stack:
+        stack.callback(store.close)
+        house = House(store, stack)
+        key = house.open_incident().incident_id
+        machine = threading.Thread(target=house.open_incident, kwargs={"query": 400})
+
+        class Interrupted:
+            """The store, but that the machine acts as soon as the incident was first read."""
+
+            @contextmanager
+            def transaction(self) -> Iterator[Transaction]:
+                with store.transaction() as transaction:
+                    read = transaction.incidents.get
+
+                    def get(incident_id: str, *, hold: bool = False) -> Incident | None:
+                        found = read(incident_id, hold=hold)
+                        if machine.ident is None:
+                            machine.start()
+                            machine.join(0.5)
+                        return found
+
+                    transaction.incidents.get = get  # type: ignore[method-assign]
+                    yield transaction
+
+        client = house.client(store=Interrupted())
+        path = f"/api/v1/incidents/{key}"
+        answer = client.post(
+            f"{path}/stage", json={"stage": "triaged"}, headers={"If-Match": '"1"'}
+        )
+        assert (answer.status_code, answer.headers["etag"]) == (200, '"2"')
+        machine.join()
+        seen = [entry["kind"] for entry in client.get(f"{path}/timeline").json()["items"]]
+        assert seen == ["opened", "stage", "extended"]
 
 
 @pytest.mark.parametrize("act", ["acknowledge", "reopen"])

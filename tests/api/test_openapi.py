@@ -103,3 +103,31 @@ def test_undeclared_route_cannot_be_installed() -> None:
 def test_schema_of_problems_is_part_of_the_document() -> None:
     assert {"ProblemOut", "FieldError"} <= set(document()["components"]["schemas"])
     assert document()["components"]["securitySchemes"]["ApiKey"]["scheme"] == "bearer"
+
+
+def test_every_field_says_what_it_is() -> None:
+    """But for those of FastAPI's own, which no route answers with."""
+    own = {
+        n: s for n, s in document()["components"]["schemas"].items() if n.endswith(("In", "Out"))
+    }
+    bare = [
+        f"{name}.{field}"
+        for name, schema in own.items()
+        for field, told in schema.get("properties", {}).items()
+        if not told.get("description")
+    ]
+    bare += [
+        f"{path} {given['name']}"
+        for path, operations in document()["paths"].items()
+        for operation in operations.values()
+        for given in operation.get("parameters", ())
+        if not given.get("description")
+    ]
+    assert own
+    assert bare == []
+
+
+def test_metrics_ask_for_nothing() -> None:
+    metrics = document()["paths"]["/metrics"]["get"]
+    assert "parameters" not in metrics
+    assert {"401", "403"}.isdisjoint(metrics["responses"])

@@ -27,6 +27,8 @@ Cli = Callable[..., Result]
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
     """`cli("replay", path)` runs the command in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    # Whether kernels are compiled yet is not what these tests are about.
+    monkeypatch.setattr("detector.cli.options._listen", lambda: None)
 
     def run(*arguments: str | Path) -> Result:
         monkeypatch.setattr(sys, "argv", ["querywatch", *map(str, arguments)])

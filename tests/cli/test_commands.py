@@ -4,11 +4,13 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import termios
 import time
 from array import array
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -77,7 +79,10 @@ def test_migrate_up_check_and_down(cli: Cli) -> None:
     assert not Path("querywatch.db").exists()
     assert cli("migrate").code == 0
     assert cli("migrate", "--check").code == 0
-    assert cli("migrate", "--revision", "base").code == 0
+    refused = cli("migrate", "--revision", "base")
+    assert (refused.code, "--yes" in refused.err) == (2, True)
+    assert cli("migrate", "--check").code == 0
+    assert cli("migrate", "--revision", "base", "--yes").code == 0
     behind = cli("migrate", "--check")
     assert behind.code == 2
     assert "run `querywatch migrate`" in behind.err
@@ -87,6 +92,56 @@ def test_unknown_revision_is_one_line(cli: Cli) -> None:
     result = cli("migrate", "--revision", "nonsense")
     assert result.code == 2
     assert result.err.count("\n") == 1
+    assert "there are base, 0001, " in result.err
+
+
+def test_a_database_of_a_newer_version_is_told_apart(cli: Cli) -> None:
+    assert cli("migrate").code == 0
+    with closing(sqlite3.connect("querywatch.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    for command in (("migrate",), ("migrate", "--check"), ("incidents", "list"), ("serve",)):
+        result = cli(*command)
+        assert result.code == 2
+        assert "written by a newer querywatch" in result.err
+
+
+def test_a_migration_that_nobody_asked_for_is_told(cli: Cli) -> None:
+    assert cli("migrate", "--revision", "0003").code == 0
+    Path("log.jsonl").write_text("nonsense\n")
+    told = cli("replay", "log.jsonl", "--database-url", "sqlite:///querywatch.db").err
+    assert "database querywatch.db: migrated from 0003 to" in told
+    assert (
+        "created, at revision"
+        in cli("migrate", "--database-url", "sqlite:///new.db", "--log-level", "info").err
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("QUERYWATCH_DATABSE_URL", "; is QUERYWATCH_DATABASE_URL meant?"),
+        ("QUERYWATCH_UNHEARD_OF", ""),
+    ],
+)
+def test_a_misspelt_variable_is_told(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("QUERYWATCH_SERVICE_HOST", "10.0.0.1")
+    warnings = cli("migrate").err.splitlines()
+    assert [line.partition(": ")[2] for line in warnings] == [f"{name} is no setting{meant}"]
+
+
+def test_help_says_the_defaults_of_settings(cli: Cli) -> None:
+    told = " ".join(cli("serve", "--help").out.replace("│", " ").split())
+    assert "[QUERYWATCH_PORT; default 8080]" in told
+
+
+def test_a_reference_that_is_there_already_is_unchanged(cli: Cli, benign_log: Path) -> None:
+    build = ("reference", "build", benign_log, "--model", MODEL)
+    assert "unchanged" not in cli(*build).out
+    assert "clients, unchanged, active." in cli(*build, "--no-activate").out
 
 
 def test_a_database_that_does_not_answer_is_a_failure(cli: Cli) -> None:
@@ -114,7 +169,7 @@ def test_references_are_built_listed_shown_and_activated(
     shown = cli("reference", "show", "--model", MODEL).out
     assert "60" in shown.split()
     absent = cli("reference", "activate", "--model", MODEL, "--version", "9")
-    assert absent.code == 1
+    assert absent.code == 2
     assert "has no reference version 9" in absent.err
 
 
@@ -130,7 +185,7 @@ def test_incidents_are_listed_filtered_and_shown(cli: Cli, attacked_log: Path) -
     for word in ("severity", "timeline", "opened", "in the log", THIEF):
         assert word in shown.out
     unknown = cli("incidents", "show", "0000-nothing")
-    assert unknown.code == 1
+    assert unknown.code == 2
     assert "there is no incident" in unknown.err
 
 

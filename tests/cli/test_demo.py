@@ -1,8 +1,15 @@
 """`querywatch demo` on the log that ships with the package."""
 
 import re
+import shutil
+import sys
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from detector.cli import demo
+from detector.config import Settings
 from tests.cli.conftest import Cli
 
 
@@ -32,3 +39,13 @@ def test_demo_shows_incidents_and_says_how_everybody_fared(cli: Cli) -> None:
 def test_demo_begins_anew(cli: Cli) -> None:
     Path("querywatch-demo.db").write_text("left over from something else")
     assert cli("demo", "--show", "2").code == 0
+
+
+def test_what_to_type_next_is_what_can_be_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a checkout the command is on nobody's path."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/querywatch", "demo"])
+    demo._print_next(Console(width=100), Settings(database_url=demo.DATABASE_URL))
+    assert "  .venv/bin/querywatch serve --database-url sqlite:///quer" in capsys.readouterr().out

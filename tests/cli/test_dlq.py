@@ -92,7 +92,7 @@ def test_show_lets_no_terminal_obey_a_body(cli: Cli, url: str) -> None:
         assert "\u202e" not in result.out
         assert "\\x1b[2J" in result.out
     assert json.loads(cli("dlq", "show", "t/1/2", "--json").out)["body"].startswith("eyJh")
-    assert cli("dlq", "show", "t/1/3").code == 1
+    assert cli("dlq", "show", "t/1/3").code == 2
     assert cli("dlq", "show", "t").code == 2
     assert shown(b"\xff\x00 binary, as bytes") == (
         "000000  ff 00 20 62 69 6e 61 72 79 2c 20 61 73 20 62 79\n000010  74 65 73"
@@ -118,6 +118,22 @@ def test_dropped_letters_keep_who_and_why(cli: Cli, url: str) -> None:
     assert (again.code, "dropped already" in again.err) == (2, True)
     settled = json.loads(cli("dlq", "list", "--state", "settled", "--json").out)
     assert [item["settlement"]["by"] for item in settled["dead_letters"]] == ["bo", "bo", "ana"]
+
+
+def test_letters_of_a_log_file_have_no_topic_to_go_to(cli: Cli, url: str) -> None:
+    """The preview says what the act will do; nothing is asked of a broker."""
+    places = ["logs/a.jsonl", "a.jsonl", "-"]
+    refused(url, [Record(Position(name, 0, 0), EVENT % 1) for name in places])
+    for yes in ((), ("--yes", "--by", "ana")):
+        told = cli("dlq", "replay", *yes).out
+        assert told.startswith("0 ")
+        assert "3 stays: of a log file, not of a topic: use --to FILE" in told
+
+
+def test_an_unknown_reason_lists_the_known(cli: Cli, url: str) -> None:
+    result = cli("dlq", "list", "--reason", "malformed")
+    assert result.code == 2
+    assert "malformed_json" in result.err
 
 
 def test_replay_into_a_file_takes_lines_that_decode(cli: Cli, url: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`querywatch evaluate` on a few streams, and on a model of the user's."""
 
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -133,6 +134,110 @@ def test_a_model_behind_http_is_attacked(cli: Cli, log: str, served: str) -> Non
     assert "status 401" in refused.err
 
 
+class Wrong(BaseHTTPRequestHandler):
+    """Answers as its path says."""
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        count = len(json.loads(self.rfile.read(length))["instances"])
+        status, body, headers = 200, b"", {}
+        match self.path.partition("?")[0]:
+            case "/text":
+                body = b"<html>\n sign \x1b[31m in</html>"
+            case "/nothing":
+                pass
+            case "/list":
+                body = b"[1, 2]"
+            case "/other":
+                body = b'{"outputs": []}'
+            case "/number":
+                body = b'{"predictions": 3}'
+            case "/few":
+                body = json.dumps({"predictions": ["a"] * (count - 1)}).encode()
+            case "/deep":
+                body = b"[" * 100_000
+            case "/full":
+                status, body = 503, b"overloaded"
+            case "/moved":
+                status, headers = 307, {"Location": "http://192.0.2.1/login?state=s3cret"}
+            case "/zipped":
+                body, headers = b"no gzip", {"Content-Encoding": "gzip"}
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if self.path != "/slow":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        if self.path == "/slow":
+            self._drip()
+
+    def _drip(self) -> None:
+        """Send a byte now and then, which a limit for each wait alone never notices."""
+        try:
+            for _ in range(400):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                threading.Event().wait(0.05)
+        except OSError:
+            return
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def wrong() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Wrong)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://user:s3cret@127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/text", "not JSON: <html> sign \\x1b[31m in</html>"),
+        ("/nothing", "not JSON: nothing"),
+        ("/list", 'no JSON object with "predictions"'),
+        ("/other", 'no JSON object with "predictions"'),
+        ("/number", '"predictions" is not a list'),
+        ("/few", "100 instances brought 99 predictions"),
+        ("/deep", "not JSON"),
+        ("/full?key=s3cret", "status 503: overloaded"),
+        ("/moved", "status 307 sends on to http://192.0.2.1/login, which is not followed"),
+        ("/zipped", "no answer"),
+        ("/slow", "no whole answer in 1 s"),
+    ],
+)
+def test_an_endpoint_that_answers_wrongly_is_one_line(
+    cli: Cli, log: str, wrong: str, path: str, message: str
+) -> None:
+    """It names the place and the reason, and no secret."""
+    limit = "1" if path == "/slow" else "60"
+    result = cli("evaluate", "--endpoint", wrong + path, "--benign", log, "--timeout", limit)
+    assert (result.code, result.out) == (1, "")
+    assert len(result.err.splitlines()) == 1
+    bare = wrong.replace("user:s3cret@", "") + path.partition("?")[0]
+    assert f"endpoint {bare}: " in result.err
+    assert message in result.err
+    assert "s3cret" not in result.err
+
+
+def test_an_endpoint_that_is_not_there_is_one_line(cli: Cli, log: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/predict"
+        result = cli("evaluate", "--endpoint", url, "--benign", log, "--timeout", "0.2")
+        assert f"endpoint {url}: no answer in 0.2 s" in result.err
+    result = cli("evaluate", "--endpoint", url, "--benign", log)
+    assert (result.code, len(result.err.splitlines())) == (1, 1)
+    assert f"endpoint {url}: no answer: " in result.err
+    assert "refused" in result.err
+
+
 def test_a_budget_that_ends_early_is_told(cli: Cli, log: str, model: str) -> None:
     result = cli(
         "evaluate", "--model", f"{model}:predict", "--benign", log, "--no-baselines",
@@ -152,7 +257,19 @@ def test_a_budget_that_ends_early_is_told(cli: Cli, log: str, model: str) -> Non
         (("--model", "a:b"), "--benign"),
         (("--benign", "own.jsonl"), "--model or --endpoint"),
         (("--model", "a:b", "--endpoint", "http://x", "--benign", "own.jsonl"), "exclude"),
-        (("--endpoint", "ftp://x", "--benign", "own.jsonl"), "http"),
+        (("--endpoint", "ftp://x", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "http://", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "http:///predict", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "localhost:8080", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "http://x:70000/", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "http://x:web/", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "http://[::1/", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "http://x/\x7f", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "http://x y/", "--benign", "gone.jsonl"), "--endpoint"),
+        (("--endpoint", "http://x", "--timeout", "0", "--benign", "gone.jsonl"), "--timeout"),
+        (("--endpoint", "http://x", "--timeout", "nan", "--benign", "gone.jsonl"), "--timeout"),
+        (("--endpoint", "http://x", "--header", "a b: c", "--benign", "gone.jsonl"), "NAME:VALUE"),
+        (("--endpoint", "http://x", "--header", "a: b\nc", "--benign", "gone.jsonl"), "of a holds"),
         (("--model", "json:dumps", "--header", "a: b", "--benign", "own.jsonl"), "--header"),
         (("--model", "no_such_module:f", "--benign", "own.jsonl"), "no_such_module"),
         (("--endpoint", "http://x", "--header", "ab", "--benign", "own.jsonl"), "NAME:VALUE"),

@@ -75,7 +75,7 @@ def test_a_poor_log_is_told_what_to_add(cli: Cli, tmp_path: Path) -> None:
     log = poor_log(tmp_path / "poor.jsonl")
     text = " ".join(cli("inspect", log).out.split())
     for words in (
-        "2 records rejected: malformed_json 1, missing_field 1",
+        "2 records rejected: malformed_json 1 (first in line 21 of",
         "Unknown fields, ignored: $.output.score 20",
         "weak: ip 100%",
         "Log input.fields or input.features",
@@ -99,17 +99,18 @@ def test_one_model_is_looked_at_alone(cli: Cli, tmp_path: Path) -> None:
 def test_a_log_without_a_usable_event_says_why(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text("{\n{\n")
     result = cli("inspect", "bad.jsonl")
-    assert result.code == 0
+    assert result.code == 1
     assert "0 events of 0 models" in result.out
-    assert "2 records rejected: malformed_json 2" in result.out
+    assert "2 records rejected: malformed_json 2 (first in line 1 of bad.jsonl)" in result.out
+    assert "looks like JSON over several lines" in result.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("absent.jsonl",), 2, "absent.jsonl: no such file"),
-        (("LOG", "--model", "none"), 1, "the log holds no event of model none"),
-        (("LOG", "--json", "absent/out.json"), 1, "absent/out.json"),
+        (("LOG", "--model", "none"), 2, "the log holds no event of model none"),
+        (("LOG", "--json", "absent/out.json"), 2, "absent/out.json"),
     ],
 )
 def test_failure_is_one_clear_line(

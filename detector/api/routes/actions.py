@@ -58,7 +58,8 @@ class Change:
     def make(self, act: Callable[[Analyst], object]) -> IncidentOut:
         """Do `act` in one transaction and return the incident as it is afterwards."""
         with self._deps.store.transaction() as transaction:
-            self._require_match(found(transaction, self.incident_id))
+            # Held, so that what is changed is the version that was compared.
+            self._require_match(found(transaction, self.incident_id, hold=True))
             act(Analyst(transaction, self._actor, self._deps.clock))
             incident = found(transaction, self.incident_id)
         self._response.headers["ETag"] = etag(incident)

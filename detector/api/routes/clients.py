@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from detector.api import examples
 from detector.api.auth import Requires
 from detector.api.dependencies import Deps
-from detector.api.inputs import Identifier, Required
+from detector.api.inputs import Identifier, OnlyFilters, Required
 from detector.api.keys import Permission
 from detector.api.schemas import ClientProfileOut
 from detector.events.model import ClientKey
@@ -25,6 +25,7 @@ router = APIRouter(
     "/profile",
     summary="Show a client's profile",
     responses=examples.shown(examples.PROFILE, HTTPStatus.NOT_FOUND),
+    dependencies=[Depends(OnlyFilters("client_id", "model_id", "tenant_id"))],
 )
 def show_profile(
     deps: Deps,

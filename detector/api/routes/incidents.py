@@ -28,9 +28,9 @@ router = APIRouter(
 )
 
 
-def found(transaction: Transaction, incident_id: str) -> Incident:
-    """Return the incident; raises `NotFoundError`."""
-    incident = transaction.incidents.get(incident_id)
+def found(transaction: Transaction, incident_id: str, *, hold: bool = False) -> Incident:
+    """Return the incident, with `hold` for a change of it; raises `NotFoundError`."""
+    incident = transaction.incidents.get(incident_id, hold=hold)
     if incident is None:
         raise NotFoundError(f"no incident has the id {incident_id}")
     return incident

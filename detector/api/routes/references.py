@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from detector.api import examples
 from detector.api.auth import Requires
 from detector.api.dependencies import Deps
-from detector.api.inputs import Identifier, Required
+from detector.api.inputs import Identifier, OnlyFilters, Required
 from detector.api.keys import Permission
 from detector.api.schemas import ModelListOut, ModelOut, ReferenceListOut, ReferenceOut
 from detector.events.model import ModelKey
@@ -30,7 +30,12 @@ ModelId = Annotated[Required, Query(description="As the log names the model.")]
 TenantId = Annotated[Identifier, Query(description="Empty where there are no tenants.")]
 
 
-@router.get("/models", summary="List models", responses=examples.shown(examples.MODELS))
+@router.get(
+    "/models",
+    summary="List models",
+    responses=examples.shown(examples.MODELS),
+    dependencies=[Depends(OnlyFilters())],
+)
 def list_models(deps: Deps) -> ModelListOut:
     """Return the models that have a reference; a model still learning its first has none."""
     with deps.store.transaction() as transaction:
@@ -40,7 +45,12 @@ def list_models(deps: Deps) -> ModelListOut:
     return ModelListOut(items=tuple(_model(key, list(group)) for key, group in grouped))
 
 
-@router.get("/references", summary="List references", responses=examples.shown(examples.REFERENCES))
+@router.get(
+    "/references",
+    summary="List references",
+    responses=examples.shown(examples.REFERENCES),
+    dependencies=[Depends(OnlyFilters("model_id", "tenant_id"))],
+)
 def list_references(
     deps: Deps,
     model_id: Annotated[Required | None, Query(description="Only this model's.")] = None,
@@ -57,6 +67,7 @@ def list_references(
     "/{version}/activate",
     summary="Activate a reference",
     responses=examples.shown(examples.REFERENCE, HTTPStatus.NOT_FOUND),
+    dependencies=[Depends(OnlyFilters("model_id", "tenant_id"))],
 )
 def activate_reference(
     deps: Deps,
