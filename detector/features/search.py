@@ -33,6 +33,8 @@ _UNTRIED = int(Stat.UNTRIED)
 MIDPOINT_TOLERANCE = 0.02
 # Of fewer steps, too few values could be chosen for the choice to tell.
 MANY_STEPS = 8.0
+# Under a reference, how often midpoints are hit by chance is told by habits made of its rows.
+KNOWN_CHANCE = 4.0
 # Half a step of the grid and a little, for the error of single precision.
 ROUNDED = 0.51
 # How finely values may be rounded, and how far multiples of a step are from whole numbers.
@@ -220,20 +222,19 @@ def leaves_record(stats: Any) -> bool:
 
 
 @borrowing
-def _tells(extent: float, grid: float) -> bool:
-    """Whether so few values of an interval pass for its midpoint that hitting it tells.
+def _tells(extent: float, grid: float, one_in: float) -> bool:
+    """Whether at most one in so many values of an interval passes for its midpoint.
 
-    A searcher may have to round to the grid, and values on one are few: at most one in
-    `MANY_STEPS` may pass.
+    A searcher may have to round to the grid, and values on one are few.
     """
     tolerance = max(MIDPOINT_TOLERANCE * extent, ROUNDED * grid)
-    return bool(MANY_STEPS * (2.0 * tolerance + grid) <= extent)
+    return bool(one_in * (2.0 * tolerance + grid) <= extent)
 
 
 @borrowing
-def _halves(x: float, low: float, high: float, grid: float) -> bool:
+def _halves(x: float, low: float, high: float, grid: float, one_in: float) -> bool:
     """Whether x halves the interval, and does not do so by chance."""
-    if low == -np.inf or high == np.inf or not _tells(high - low, grid):
+    if low == -np.inf or high == np.inf or not _tells(high - low, grid, one_in):
         return False
     tolerance = max(MIDPOINT_TOLERANCE * (high - low), ROUNDED * grid)
     return bool(abs(x - 0.5 * (low + high)) <= tolerance)
@@ -287,23 +288,24 @@ def _tried(z: Any, field: int, memory: Any, order: Any) -> tuple[float, float, f
 
 
 @borrowing
-def _between(x: float, before: float, grid: float, tried: Any) -> int:
+def _between(x: float, before: float, grid: float, one_in: float, tried: Any) -> int:
     """Tell a value that halves an interval between values tried with all else equal.
 
     `before` is the newest of these. The oldest may be the record's own, which a searcher of the
     whole range passes over; then the interval must end at the newest, or any round values about the
-    record's would do. `grid` is the field's natural step in scaled units.
+    record's would do. `grid` is the field's natural step in scaled units; at most one in `one_in`
+    of the values between may pass for a midpoint.
     """
     low, high, own = tried
-    if before in (low, high) and _halves(x, low, high, grid):
+    if before in (low, high) and _halves(x, low, high, grid, one_in):
         return _SEARCH
     if own < x:
         low = max(low, own)
     elif own > x:
         high = min(high, own)
-    if _halves(x, low, high, grid):
+    if _halves(x, low, high, grid, one_in):
         return _SEARCH
-    return _ONE_FIELD if _tells(high - low, grid) else _CHOICE
+    return _ONE_FIELD if _tells(high - low, grid, one_in) else _CHOICE
 
 
 @borrowing
@@ -385,5 +387,6 @@ def one_field_probe(
     tried = _tried(z, field, memory, order)
     if lens.calibrated == 0:
         grid = _decimal_step(np.float64(x), np.float64(y), tried[0], tried[1])
-    between = _between(np.float64(x), np.float64(y), grid, tried)
+    one_in = KNOWN_CHANCE if lens.calibrated == 1 else MANY_STEPS
+    between = _between(np.float64(x), np.float64(y), grid, one_in, tried)
     return end if between == _ONE_FIELD else between

@@ -7,7 +7,7 @@ import numpy as np
 from detector.events.batch import Floats
 
 DAY_MS = 86_400_000.0
-EDGE = 0.1
+EDGE = 0.02
 
 
 class Volumes(NamedTuple):

@@ -131,9 +131,10 @@ class TestOneField:
     def test_a_midpoint_that_many_of_the_values_between_pass_for_tells_nothing(self) -> None:
         client = Watcher(lens(4, grid=(0.1, 0.0, 0.0, 0.0)))
         client.ask(self.base)
-        seen = client.ask_all(self.change(value) for value in (6.0, 3.0, 4.5, 3.8, 4.0))
+        seen = client.ask_all(self.change(value) for value in (6.0, 3.0, 4.5, 3.8, 3.4, 3.6))
         assert seen[1] is Probe.ONE_FIELD_SEARCH
-        assert seen[3:] == [Probe.ONE_FIELD_CHOICE] * 2
+        assert seen[3] is Probe.ONE_FIELD_SEARCH
+        assert seen[4:] == [Probe.ONE_FIELD_CHOICE] * 2
 
     def test_off_its_grid_a_midpoint_tells_in_small_intervals_too(self) -> None:
         client = Watcher(lens(4, grid=(0.1, 0.0, 0.0, 0.0)))
