@@ -97,7 +97,7 @@ def test_it_explains_itself(cli: Cli) -> None:
 def test_without_a_reference_there_is_nothing_to_refresh(cli: Cli, benign_log: Path) -> None:
     assert cli("migrate").code == 0
     result = cli("reference", "refresh", benign_log, "--model", MODEL)
-    assert result.code == 1
+    assert result.code == 2
     assert "has no active reference" in result.err
 
 

@@ -97,7 +97,7 @@ def test_consume_ends_on_sigterm_and_goes_on_where_it_was(
     settings = {**kafka, "kafka_group": topic, "database_url": f"sqlite:///{tmp_path}/q.db"}
     querywatch(tmp_path, "produce", str(attacked_log), **kafka)
     with running(tmp_path, "consume", **settings) as first:
-        first.wait_for(r"reading from (None)")
+        first.wait_for(r"reading from 0, (nothing) is stored")
         assert first.stop() == 0
     with running(tmp_path, "consume", **settings) as second:
         second.wait_for(r"reading from (\w+)")
