@@ -219,6 +219,9 @@ class World:
         return self.written[partition] == len(self.log[partition])
 
     def _done(self) -> bool:
+        # Who is still to hear of a cut gives up what is stored when it does.
+        if not all(map(self._whole, PARTITIONS)) or any(worker.astray for worker in self.workers):
+            return False
         stored = self.store.tables.partitions
         return all(
             partition in stored and stored[partition].next_offset == len(records)
