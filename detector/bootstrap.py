@@ -12,8 +12,8 @@ from threading import Event
 
 from alembic.util import CommandError
 from prometheus_client import CollectorRegistry
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from detector.config import Settings
 from detector.events.decode import Decoded, Decoder
@@ -64,7 +64,7 @@ def open_database(settings: Settings, *, upgrade: bool = False) -> Store:
 
     SQLite is brought up to date by itself; another database only when `upgrade` asks for it.
     """
-    url = _database_url(settings)
+    url = make_url(settings.database_url)
     if upgrade or (url.get_backend_name() == "sqlite" and not in_memory(url)):
         upgrade_database(settings)
     return _ready(open_store(settings.database_url))
@@ -72,7 +72,7 @@ def open_database(settings: Settings, *, upgrade: bool = False) -> Store:
 
 def open_existing_database(settings: Settings) -> Store:
     """Open the store as it is; a SQLite file that does not exist is an error and is not made."""
-    url = _database_url(settings)
+    url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise ConfigurationError(f"database: there is no file {url.database}")
     return _ready(open_store(settings.database_url))
@@ -235,13 +235,6 @@ def detection_policy(settings: Settings) -> DetectionPolicy:
         learn_events=settings.learning_min_events,
         learn_clients=settings.learning_min_clients,
     )
-
-
-def _database_url(settings: Settings) -> URL:
-    try:
-        return make_url(settings.database_url)
-    except (ArgumentError, ValueError) as error:  # the latter of a port that is no number
-        raise ConfigurationError("database URL: not of the form dialect://…") from error
 
 
 def _ready(store: Store) -> Store:

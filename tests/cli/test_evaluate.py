@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,24 @@ class Model(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def served() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server that answers so, on loopback: its host and port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/predict"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    with serving(Model) as place:
+        yield f"http://{place}/predict"
 
 
 @pytest.fixture
@@ -188,13 +198,8 @@ class Wrong(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def wrong() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Wrong)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://user:s3cret@127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Wrong) as place:
+        yield f"http://user:s3cret@{place}"
 
 
 @pytest.mark.parametrize(
